@@ -1,0 +1,155 @@
+//! What the pipeline (crate `front`) hands to an object operation, and what it gets back.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use panthera_authz::{Context, Subject};
+use panthera_base::{S3Error, S3Result, Timestamp};
+use panthera_meta::records::BucketRecord;
+
+/// The object operations: Amazon's names. They live here and nowhere else.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[allow(missing_docs)]
+pub enum NativeOp {
+    AbortMultipartUpload,
+    CompleteMultipartUpload,
+    CopyObject,
+    CreateMultipartUpload,
+    DeleteObject,
+    DeleteObjects,
+    GetObject,
+    GetObjectAttributes,
+    HeadObject,
+    ListMultipartUploads,
+    ListObjectVersions,
+    ListObjects,
+    ListObjectsV2,
+    ListParts,
+    PostObject,
+    PutObject,
+    UploadPart,
+    UploadPartCopy,
+}
+
+/// The decoded body of a request.
+///
+/// The end (`Ready(None)`) is given only when the whole body has been seen *and* is what the client announced: byte
+/// counts, chunk signatures, x-amz-content-sha256 and the framing of trailers. Anything else is an error, after which
+/// nothing may be stored. Content-MD5 and x-amz-checksum-* are the operation's business.
+pub trait Payload: Send {
+    /// Decoded length, when the client announced one (Content-Length or x-amz-decoded-content-length).
+    fn declared_len(&self) -> Option<u64>;
+
+    /// The next bytes. Never an empty `Bytes`.
+    fn poll_next(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<S3Result<Bytes>>>;
+
+    /// Trailing headers (`x-amz-checksum-…`), lower-case names; complete after the end.
+    fn trailers(&self) -> &[(String, String)];
+}
+
+/// Who calls: the subject for decisions and what operations write down about the caller.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// For step 5.
+    pub subject: Subject,
+    /// Owner of what the caller creates; 0 for anonymous.
+    pub user: panthera_base::UserId,
+    /// 64 hex digits, or empty for anonymous.
+    pub canonical_id: String,
+    /// Display name for owner elements.
+    pub display_name: String,
+}
+
+/// Query parameters in the order sent, percent-decoded (`+` stays `+` in names and values only where it was `%2B`).
+#[derive(Clone, Debug, Default)]
+pub struct Query(pub Vec<(String, String)>);
+
+impl Query {
+    /// First value of the parameter.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+}
+
+/// One request, past step 5.
+pub struct Call {
+    /// Which operation.
+    pub op: NativeOp,
+    /// x-amz-request-id.
+    pub request_id: String,
+    /// When the request arrived.
+    pub now: Timestamp,
+    /// The bucket of the request.
+    pub bucket: Arc<BucketRecord>,
+    /// The bucket's name.
+    pub bucket_name: String,
+    /// The object's key, percent-decoded bytes; empty for bucket operations.
+    pub key: Vec<u8>,
+    /// Query parameters.
+    pub query: Query,
+    /// Request headers.
+    pub headers: HeaderMap,
+    /// Who calls.
+    pub caller: Caller,
+    /// For further decisions inside the operation (copy source, each key of DeleteObjects).
+    pub context: Context,
+    /// PostObject's form fields before the file, in order: (lower-case name, value). Empty for others.
+    pub form: Vec<(String, Vec<u8>)>,
+    /// The name the file field carried in its Content-Disposition, for `${filename}`.
+    pub form_filename: Option<String>,
+    /// Scheme and authority the client used (`http://localhost:9000`), for Location elements.
+    pub base_url: String,
+    /// The body.
+    pub payload: Box<dyn Payload>,
+}
+
+/// Bytes of an answer, in order, verified. An error aborts the connection: a short body never ends cleanly.
+pub trait ByteStream: Send {
+    /// The next bytes.
+    fn poll_next(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<S3Result<Bytes>>>;
+}
+
+/// The body of an answer.
+pub enum ReplyBody {
+    /// None.
+    Empty,
+    /// Whole.
+    Bytes(Bytes),
+    /// Exactly this many bytes.
+    Stream(u64, Box<dyn ByteStream>),
+    /// An XML document that may take long. The pipeline answers 200 and keeps the connection alive with whitespace
+    /// when it takes more than a few seconds; an error then comes as an error document inside the 200.
+    Slow(Pin<Box<dyn Future<Output = S3Result<(HeaderMap, Bytes)>> + Send>>),
+}
+
+/// An answer. The pipeline adds request ids, Date, Server and Content-Length.
+///
+/// HeadObject answers like GetObject: it sets `content-length` itself and sends `Empty`.
+pub struct Reply {
+    /// Status.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: ReplyBody,
+}
+
+impl Reply {
+    /// An answer without a body.
+    pub fn empty(status: StatusCode) -> Self {
+        Self { status, headers: HeaderMap::new(), body: ReplyBody::Empty }
+    }
+
+    /// 200 with an XML document.
+    pub fn xml(body: impl Into<Bytes>) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/xml"));
+        Self { status: StatusCode::OK, headers, body: ReplyBody::Bytes(body.into()) }
+    }
+}
+
+/// An error of an operation is an error document; see [`S3Error`].
+pub type OpResult = Result<Reply, S3Error>;
