@@ -1,0 +1,1 @@
+//! Checksums of objects: algorithms, headers, trailers. To be filled by its owner.

@@ -1,0 +1,1 @@
+//! Conditional requests. To be filled by its owner.

@@ -1,0 +1,1 @@
+//! Header rules. To be filled by its owner.

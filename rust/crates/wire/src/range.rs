@@ -1,0 +1,1 @@
+//! Byte ranges. To be filled by its owner.

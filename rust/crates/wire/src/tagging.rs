@@ -1,0 +1,1 @@
+//! Tag sets. To be filled by its owner.

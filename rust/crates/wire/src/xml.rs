@@ -1,0 +1,1 @@
+//! XML in and out. To be filled by its owner.
