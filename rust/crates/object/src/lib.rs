@@ -1,1 +1,19 @@
-//! placeholder
+//! The object operations: Amazon's 18 that touch object data, written once, over the metastore and the volumes.
+//!
+//! Belongs here: what each operation means (versioning, conditions, listings, multipart, copies) and how its effects
+//! are planned and committed. Does not belong here: HTTP, signatures, routing (crate `front`), the syntax of headers
+//! and bodies (crate `wire`), how bytes lie on disk (crates `volume` and `meta`).
+
+pub mod api;
+pub mod commit;
+mod copy;
+mod delete;
+mod list;
+mod multipart;
+mod post;
+mod read;
+mod resolve;
+mod service;
+mod write;
+
+pub use service::ObjectService;
