@@ -1,1 +1,0 @@
-//! XML in and out. To be filled by its owner.
