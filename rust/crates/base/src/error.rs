@@ -29,6 +29,7 @@ macro_rules! codes {
 codes! {
     AccessControlListNotSupported 400 "The bucket does not allow ACLs.";
     AccessDenied 403 "Access Denied.";
+    AccessForbidden 403 "CORSResponse: CORS is not enabled for this bucket.";
     AccountProblem 403 "There is a problem with your account that prevents the operation from completing successfully.";
     AuthorizationHeaderMalformed 400 "The authorization header is malformed.";
     AuthorizationQueryParametersError 400 "Error parsing the X-Amz-Credential parameter.";
@@ -59,6 +60,7 @@ codes! {
     InvalidPartOrder 400 "The list of parts was not in ascending order. The parts list must be specified in order by part number.";
     InvalidPartNumber 416 "The requested partnumber is not satisfiable.";
     InvalidPolicyDocument 400 "The content of the form does not meet the conditions specified in the policy document.";
+    InvalidRedirectLocation 400 "The website redirect location is not valid.";
     InvalidRange 416 "The requested range is not satisfiable.";
     InvalidRequest 400 "Invalid Request.";
     InvalidSecurity 403 "The provided security credentials are not valid.";
@@ -75,6 +77,7 @@ codes! {
     MalformedXML 400 "The XML that you provided was not well-formed or did not validate against our published schema.";
     MaxMessageLengthExceeded 400 "Your request was too large.";
     MaxPostPreDataLengthExceededError 400 "Your POST request fields preceding the upload file were too large.";
+    MetadataConfigurationNotFound 404 "The metadata configuration was not found.";
     MetadataTooLarge 400 "Your metadata headers exceed the maximum allowed metadata size.";
     MethodNotAllowed 405 "The specified method is not allowed against this resource.";
     MissingAuthenticationToken 403 "The request was not signed.";

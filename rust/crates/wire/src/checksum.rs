@@ -1,1 +1,0 @@
-//! Checksums of objects: algorithms, headers, trailers. To be filled by its owner.
