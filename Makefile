@@ -1,0 +1,91 @@
+# The commands of this repository. `make help` lists them. Everything happens inside .venv and rust/target.
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; done)
+DATA ?= ./data
+S3TESTS ?=
+FUZZ_SECONDS ?= 60
+
+RUST_SOURCES := $(shell find rust -name target -prune -o -path rust/fuzz -prune -o -type f \( -name '*.rs' -o -name 'Cargo.*' \) -print)
+
+.PHONY: help tools build serve test lint format bench crash fuzz s3-tests docs lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+tools:
+	@command -v cargo >/dev/null || { echo "cargo is missing: curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh" >&2; exit 1; }
+	@command -v cc >/dev/null || { echo "a C compiler is missing: sudo apt-get install build-essential   (Fedora: sudo dnf install gcc)" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is missing: sudo apt-get install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing: sudo apt-get install python3-venv" >&2; exit 1; }
+
+$(BIN)/python: | tools
+	$(PYTHON) -m venv $(VENV)
+
+# Two sets: what serves, and what tests and checks. Both are locked with hashes.
+$(VENV)/.serves: requirements/serve.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/serve.txt
+	@touch $@
+
+$(VENV)/.tests: requirements/dev.txt $(VENV)/.serves
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# The extension, in release mode, and the command. Python sources are used in place: only Rust needs building.
+$(VENV)/.built: $(VENV)/.serves pyproject.toml storage/__init__.py $(RUST_SOURCES)
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release
+	@touch $@
+
+build: tools $(VENV)/.built ## the command, at .venv/bin/panthera
+
+serve: build ## the whole server on this machine, data under ./data
+	@exec $(BIN)/panthera serve --data $(DATA)
+
+test: build $(VENV)/.tests ## all tests of both languages
+	cd rust && cargo test --workspace --locked
+	$(BIN)/python -m pytest
+
+lint: tools $(VENV)/.tests ## everything that reads the code without running it
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/tidy
+	cd rust && cargo fmt --all --check
+	cd rust && cargo clippy --workspace --all-targets --locked -- -D warnings
+	@if command -v cargo-deny >/dev/null; then cd rust && cargo deny --config ../deny.toml check; \
+	else echo "cargo-deny is not installed, licences and advisories unchecked: cargo install --locked cargo-deny"; fi
+
+format: $(VENV)/.tests ## rewrite the sources in the house's form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	cd rust && cargo fmt --all
+
+bench: build $(VENV)/.tests ## ratios against this machine's limits (about 15 minutes)
+	$(BIN)/python bench/run.py
+
+crash: build $(VENV)/.tests ## kill -9 twenty times under load (about 5 minutes)
+	$(BIN)/python -m pytest -m 'slow or not slow' --timeout 1800 tests/crash
+
+fuzz: tools ## every fuzz target for FUZZ_SECONDS each; needs a nightly toolchain and cargo-fuzz
+	@command -v cargo-fuzz >/dev/null || { echo "cargo-fuzz is missing: rustup toolchain install nightly && cargo install --locked cargo-fuzz" >&2; exit 1; }
+	@cd rust && for target in $$(cargo +nightly fuzz list); do \
+	  cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+
+s3-tests: build $(VENV)/.tests ## ceph's suite against expected failures: make s3-tests S3TESTS=<checkout>
+	@test -n "$(S3TESTS)" || { echo "say where ceph/s3-tests is: make s3-tests S3TESTS=<checkout>" >&2; exit 1; }
+	$(BIN)/python s3-compat-tests/ceph.py "$(S3TESTS)"
+
+docs: $(VENV)/.tests ## the generated parts of docs/ and README.md
+	$(BIN)/python tools/write_docs.py
+
+lock: $(VENV)/.tests ## the lock files of the Python side, from pyproject.toml
+	PATH="$(abspath $(BIN)):$$PATH" sh tools/lock.sh
+
+clean: ## everything built; never the data
+	rm -rf $(VENV) rust/target

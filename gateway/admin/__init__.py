@@ -1,0 +1,1 @@
+"""The admin HTTP API: health, metrics, tenants, users, keys, statistics."""

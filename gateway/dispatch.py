@@ -1,0 +1,112 @@
+"""The Python side of the control queue: a request comes from a Rust thread, a handler's answer goes back.
+
+Belongs here: finding the handler, running it off the loop, turning whatever it raises into an answer. Does not belong
+here: what any operation does, how errors look (Rust renders them).
+
+Every request is answered exactly once: handlers run on a bounded pool (they wait for commits, with the GIL released),
+and the completion of each is awaited on the loop. Rust keeps the deadline: a request it gave up on is answered here to
+no effect.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from gateway.errors import Code, S3Error
+from gateway.limits import HANDLER_THREADS
+from gateway.model import Answer, Call, Caller, Place
+from gateway.ops.row import Row
+from gateway.wire import checksums
+from storage.api import ControlRequest, Metastore, StoreError
+
+_log: Final = logging.getLogger("panthera.control")
+
+
+class Dispatcher:
+    """Runs the handlers of the table. `dispatch` may be called from any thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, rows: Mapping[str, Row], store: Metastore, place: Place) -> None:
+        self._loop = loop
+        self._rows = rows
+        self._store = store
+        self._place = place
+        self._pool = ThreadPoolExecutor(HANDLER_THREADS, thread_name_prefix="control")
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def dispatch(self, request: ControlRequest) -> None:
+        """Takes one request; called on Rust's own thread. Never raises: what cannot be run is answered at once."""
+        try:
+            self._loop.call_soon_threadsafe(self._start, request)
+        except RuntimeError:
+            # The loop is closed: the server is going down.
+            request.fail(Code.SLOW_DOWN)
+
+    def _start(self, request: ControlRequest) -> None:
+        task = self._loop.create_task(self._serve(request))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, request: ControlRequest) -> None:
+        try:
+            answer = await self._loop.run_in_executor(self._pool, self.run, request)
+        except S3Error as error:
+            request.fail(error.code, error.message, error.fields)
+        except asyncio.CancelledError:
+            request.fail(Code.SLOW_DOWN)
+            raise
+        except StoreError as error:
+            _log.error("%s %s: the store failed: %s", request.request_id, request.op, error)
+            request.fail(Code.INTERNAL_ERROR)
+        except Exception:
+            _log.exception("%s %s failed", request.request_id, request.op)
+            request.fail(Code.INTERNAL_ERROR)
+        else:
+            request.respond(answer.status, answer.headers, answer.body)
+
+    def run(self, request: ControlRequest) -> Answer:
+        """The handler's answer; raises what it raises."""
+        row = self._rows.get(request.op)
+        if row is None or row.handler is None:
+            raise S3Error(Code.NOT_IMPLEMENTED, f"{request.op} is not implemented.")
+        call = call_of(request, self._store, self._place)
+        if row.body_bytes:
+            checksums.verify(call.headers, call.body, required=row.checksum)
+        return row.handler(call)
+
+    async def close(self) -> None:
+        """Waits for what runs, then ends the pool."""
+        if self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def call_of(request: ControlRequest, store: Metastore, place: Place) -> Call:
+    """The border's request as the value handlers take."""
+    headers: dict[str, str] = {}
+    for name, value in request.headers:
+        headers.setdefault(name.lower(), value)
+    query: dict[str, str] = {}
+    for name, value in request.query:
+        query.setdefault(name, value)
+    return Call(
+        op=request.op,
+        request_id=request.request_id,
+        bucket=request.bucket,
+        key=request.key,
+        query=query,
+        headers=headers,
+        body=request.body,
+        caller=Caller(
+            tenant=request.tenant,
+            user=request.user,
+            admin=request.admin,
+            canonical_id=request.canonical_id,
+            display_name=request.display_name,
+        ),
+        now_us=request.now_us,
+        bucket_record=request.bucket_record,
+        store=store,
+        place=place,
+    )

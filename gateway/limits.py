@@ -1,0 +1,72 @@
+"""Every limit of the control plane, with its reason. Where Rust has the same limit, a test holds both to one value.
+
+Belongs here: named constants. Does not belong here: settings (`config.py`), limits of object operations (crate `base`).
+"""
+
+from typing import Final
+
+KEY_BYTES: Final = 1024
+"""Longest key in UTF-8 bytes (AWS: object key names)."""
+
+BUCKET_NAME_MIN: Final = 3
+"""Shortest bucket name (AWS: bucket naming rules)."""
+
+BUCKET_NAME_MAX: Final = 63
+"""Longest bucket name (AWS: bucket naming rules; a DNS label)."""
+
+OBJECT_TAGS: Final = 10
+"""Tags of an object (AWS)."""
+
+BUCKET_TAGS: Final = 50
+"""Tags of a bucket (AWS)."""
+
+TAG_KEY_CHARS: Final = 128
+"""Longest tag key in UTF-16 code units, as AWS counts characters."""
+
+TAG_VALUE_CHARS: Final = 256
+"""Longest tag value in UTF-16 code units."""
+
+XML_DEPTH: Final = 16
+"""Nesting of any XML body; S3's deepest document has 8 levels."""
+
+XML_NODES: Final = 20_000
+"""Elements of any control document. The largest allowed (1000 lifecycle rules) stays below; more is an attack."""
+
+SMALL_BODY_BYTES: Final = 64 << 10
+"""Body of a document with a handful of elements (CreateBucket, versioning, ACL)."""
+
+TAGGING_BODY_BYTES: Final = 1 << 20
+"""Body of a tagging document: 50 tags of 128 + 256 characters, every character written as a reference, stays below."""
+
+PAGE_BUCKETS: Final = 10_000
+"""Most buckets on a page of ListBuckets, and the page when the client names none (AWS: max-buckets)."""
+
+BUCKETS_PER_TENANT: Final = 100_000
+"""Buckets of one tenant: AWS allows a million by request; 100 000 keeps an unpaged ListBuckets below 20 MiB."""
+
+NAME_CHARS: Final = 64
+"""Longest name of a tenant or a user (IAM user names)."""
+
+ACCESS_KEY_MIN: Final = 3
+"""Shortest access key id somebody may choose (MinIO has the same floor, and its users bring their keys)."""
+
+ACCESS_KEY_MAX: Final = 128
+"""Longest access key id (IAM)."""
+
+SECRET_KEY_MIN: Final = 8
+"""Shortest secret somebody may choose: below it, an exhaustive search of a captured signature is practical."""
+
+SECRET_KEY_MAX: Final = 256
+"""Longest secret; it is HMAC key material, and longer than the hash's block gains nothing."""
+
+ADMIN_BODY_BYTES: Final = 64 << 10
+"""Body of an admin request: a few names."""
+
+ADMIN_PAGE: Final = 1_000
+"""Most entries the admin API reads from the store at once."""
+
+HANDLER_THREADS: Final = 8
+"""Control requests running at once. They wait for commits, not for the processor."""
+
+COMMIT_ATTEMPTS: Final = 8
+"""Times a handler repeats a batch whose guard did not hold before it answers that the client should try again."""

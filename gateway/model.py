@@ -1,0 +1,68 @@
+"""The values handlers take and return.
+
+Belongs here: immutable data that several families share. Does not belong here: I/O, parsing, rendering, decisions.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from storage.api import Metastore
+
+XML: Final = "application/xml"
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. `user` is 0 and `canonical_id` empty for anonymous."""
+
+    tenant: int
+    user: int
+    admin: bool
+    canonical_id: str
+    display_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the server is, as far as operations show it to clients."""
+
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, parsed, routed, authenticated and authorized. Header names are lower-case; the first value counts.
+
+    `bucket_record` is the stored record of the bucket the request names, None when the request names none or the
+    bucket does not exist. `now_us` is when the request arrived, in microseconds since 1970.
+    """
+
+    op: str
+    request_id: str
+    bucket: str
+    key: bytes
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    caller: Caller
+    now_us: int
+    bucket_record: bytes | None
+    store: Metastore
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status, headers, document."""
+
+    status: int = 200
+    headers: Headers = ()
+    body: bytes = b""
+
+
+def xml_answer(body: bytes) -> Answer:
+    """200 with an XML document."""
+    return Answer(200, (("content-type", XML),), body)

@@ -1,0 +1,236 @@
+"""The table of operations: what exists, what selects it, what it asks of authorization, who runs it.
+
+Belongs here: one row for each operation of Amazon's model of S3, plus PostObject and CORS preflight, which the model
+leaves out. Does not belong here: what an operation does (its family's file), how requests are matched (crate `front`).
+
+Rust receives the rows at start and matches the most specific one. A word that selects any row matches nothing unless
+the row names it: `PUT /bucket/key?torrent` must never fall through to PutObject. `tests/gateway/test_table.py` holds
+the table to botocore's model; `tools/s3_model.py` lists what a newer model adds.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from gateway.limits import SMALL_BODY_BYTES, TAGGING_BODY_BYTES
+from gateway.ops import acl, buckets, cors, service, tagging, unset, versioning
+from gateway.ops.row import Auth, CoreRow, Handler, Row, Scope, TableError
+
+_GET_PARAMS: Final = (
+    "response-cache-control response-content-disposition response-content-encoding response-content-language"
+    " response-content-type response-expires versionId partNumber"
+)
+
+
+def _row(
+    name: str,
+    target: str,
+    action: str,
+    *,
+    params: str = "",
+    header: str | None = None,
+    auth: Auth = Auth.SIGNED,
+    event: str | None = None,
+    native: bool = False,
+    handler: Handler | None = None,
+    body: int = 0,
+    checksum: bool = False,
+    alias_of: str | None = None,
+) -> Row:
+    """A row from its readable form; `target` is "METHOD scope ?selector&selector=value"."""
+    method, scope, *query = target.split()
+    return Row(
+        name=name,
+        method=method,
+        scope=Scope(scope),
+        selectors=tuple(query[0].removeprefix("?").split("&")) if query else (),
+        params=tuple(params.split()),
+        action=action,
+        header=header,
+        auth=auth,
+        event=event,
+        native=native,
+        handler=handler,
+        body_bytes=body,
+        checksum=checksum,
+        alias_of=alias_of,
+    )
+
+
+_MODEL: Final = (
+    # Service
+    _row("ListBuckets", "GET service", "s3:ListAllMyBuckets", handler=service.list_buckets, params="max-buckets continuation-token prefix bucket-region"),
+    _row("ListDirectoryBuckets", "GET service ?max-directory-buckets", "s3express:ListAllMyDirectoryBuckets", params="continuation-token"),
+    # Buckets
+    _row("CreateBucket", "PUT bucket", "s3:CreateBucket", handler=buckets.create_bucket, body=SMALL_BODY_BYTES),
+    _row("HeadBucket", "HEAD bucket", "s3:ListBucket", handler=buckets.head_bucket),
+    _row("DeleteBucket", "DELETE bucket", "s3:DeleteBucket", handler=buckets.delete_bucket),
+    _row("GetBucketLocation", "GET bucket ?location", "s3:GetBucketLocation", handler=buckets.get_bucket_location),
+    _row("CreateSession", "GET bucket ?session", "s3express:CreateSession"),
+    # Objects
+    _row("PutObject", "PUT object", "s3:PutObject", native=True, event="s3:ObjectCreated:Put"),
+    _row("PostObject", "POST bucket", "s3:PutObject", native=True, event="s3:ObjectCreated:Post", auth=Auth.FORM),
+    _row("CopyObject", "PUT object", "s3:PutObject", native=True, header="x-amz-copy-source", event="s3:ObjectCreated:Copy"),
+    _row("GetObject", "GET object", "s3:GetObject", native=True, params=_GET_PARAMS),
+    _row("HeadObject", "HEAD object", "s3:GetObject", native=True, params=_GET_PARAMS),
+    _row("GetObjectAttributes", "GET object ?attributes", "s3:GetObjectAttributes", native=True, params="versionId"),
+    _row("DeleteObject", "DELETE object", "s3:DeleteObject", native=True, params="versionId", event="s3:ObjectRemoved:Delete"),
+    _row("DeleteObjects", "POST bucket ?delete", "s3:DeleteObject", native=True, event="s3:ObjectRemoved:Delete"),
+    _row("RenameObject", "PUT object ?renameObject", "s3:PutObject"),
+    _row("RestoreObject", "POST object ?restore", "s3:RestoreObject", params="versionId", event="s3:ObjectRestore:Post"),
+    _row("SelectObjectContent", "POST object ?select&select-type=2", "s3:GetObject"),
+    _row("GetObjectTorrent", "GET object ?torrent", "s3:GetObjectTorrent"),
+    _row("WriteGetObjectResponse", "POST bucket", "s3-object-lambda:WriteGetObjectResponse", header="x-amz-request-route"),
+    # Multipart uploads
+    _row("CreateMultipartUpload", "POST object ?uploads", "s3:PutObject", native=True),
+    _row("UploadPart", "PUT object ?partNumber&uploadId", "s3:PutObject", native=True),
+    _row("UploadPartCopy", "PUT object ?partNumber&uploadId", "s3:PutObject", native=True, header="x-amz-copy-source"),
+    _row("CompleteMultipartUpload", "POST object ?uploadId", "s3:PutObject", native=True, event="s3:ObjectCreated:CompleteMultipartUpload"),
+    _row("AbortMultipartUpload", "DELETE object ?uploadId", "s3:AbortMultipartUpload", native=True),
+    _row("ListParts", "GET object ?uploadId", "s3:ListMultipartUploadParts", native=True, params="max-parts part-number-marker"),
+    _row("ListMultipartUploads", "GET bucket ?uploads", "s3:ListBucketMultipartUploads", native=True, params="delimiter encoding-type key-marker max-uploads prefix upload-id-marker"),
+    # Listings
+    _row("ListObjects", "GET bucket", "s3:ListBucket", native=True, params="delimiter encoding-type marker max-keys prefix"),
+    _row("ListObjectsV2", "GET bucket ?list-type=2", "s3:ListBucket", native=True, params="delimiter encoding-type max-keys prefix continuation-token fetch-owner start-after"),
+    _row("ListObjectVersions", "GET bucket ?versions", "s3:ListBucketVersions", native=True, params="delimiter encoding-type key-marker max-keys prefix version-id-marker"),
+    # Versioning
+    _row("GetBucketVersioning", "GET bucket ?versioning", "s3:GetBucketVersioning", handler=versioning.get_bucket_versioning),
+    _row("PutBucketVersioning", "PUT bucket ?versioning", "s3:PutBucketVersioning", handler=versioning.put_bucket_versioning, body=SMALL_BODY_BYTES, checksum=True),
+    # Tagging
+    _row("GetObjectTagging", "GET object ?tagging", "s3:GetObjectTagging", handler=tagging.get_object_tagging, params="versionId"),
+    _row("PutObjectTagging", "PUT object ?tagging", "s3:PutObjectTagging", handler=tagging.put_object_tagging, params="versionId", event="s3:ObjectTagging:Put", body=TAGGING_BODY_BYTES, checksum=True),
+    _row("DeleteObjectTagging", "DELETE object ?tagging", "s3:DeleteObjectTagging", handler=tagging.delete_object_tagging, params="versionId", event="s3:ObjectTagging:Delete"),
+    _row("GetBucketTagging", "GET bucket ?tagging", "s3:GetBucketTagging", handler=tagging.get_bucket_tagging),
+    _row("PutBucketTagging", "PUT bucket ?tagging", "s3:PutBucketTagging", handler=tagging.put_bucket_tagging, body=TAGGING_BODY_BYTES, checksum=True),
+    _row("DeleteBucketTagging", "DELETE bucket ?tagging", "s3:PutBucketTagging", handler=tagging.delete_bucket_tagging),
+    # Access control lists
+    _row("GetBucketAcl", "GET bucket ?acl", "s3:GetBucketAcl", handler=acl.get_bucket_acl),
+    _row("PutBucketAcl", "PUT bucket ?acl", "s3:PutBucketAcl"),
+    _row("GetObjectAcl", "GET object ?acl", "s3:GetObjectAcl", handler=acl.get_object_acl, params="versionId"),
+    _row("PutObjectAcl", "PUT object ?acl", "s3:PutObjectAcl", params="versionId", event="s3:ObjectAcl:Put"),
+    # Policy, public access, ownership, attributes
+    _row("GetBucketPolicy", "GET bucket ?policy", "s3:GetBucketPolicy", handler=unset.get_bucket_policy),
+    _row("PutBucketPolicy", "PUT bucket ?policy", "s3:PutBucketPolicy"),
+    _row("DeleteBucketPolicy", "DELETE bucket ?policy", "s3:DeleteBucketPolicy"),
+    _row("GetBucketPolicyStatus", "GET bucket ?policyStatus", "s3:GetBucketPolicyStatus", handler=unset.get_bucket_policy_status),
+    _row("GetPublicAccessBlock", "GET bucket ?publicAccessBlock", "s3:GetBucketPublicAccessBlock", handler=unset.get_public_access_block),
+    _row("PutPublicAccessBlock", "PUT bucket ?publicAccessBlock", "s3:PutBucketPublicAccessBlock"),
+    _row("DeletePublicAccessBlock", "DELETE bucket ?publicAccessBlock", "s3:PutBucketPublicAccessBlock"),
+    _row("GetBucketOwnershipControls", "GET bucket ?ownershipControls", "s3:GetBucketOwnershipControls", handler=unset.get_bucket_ownership_controls),
+    _row("PutBucketOwnershipControls", "PUT bucket ?ownershipControls", "s3:PutBucketOwnershipControls"),
+    _row("DeleteBucketOwnershipControls", "DELETE bucket ?ownershipControls", "s3:PutBucketOwnershipControls"),
+    _row("GetBucketAbac", "GET bucket ?abac", "s3:GetBucketAbac", handler=unset.get_bucket_abac),
+    _row("PutBucketAbac", "PUT bucket ?abac", "s3:PutBucketAbac"),
+    # CORS, website
+    _row("GetBucketCors", "GET bucket ?cors", "s3:GetBucketCORS", handler=unset.get_bucket_cors),
+    _row("PutBucketCors", "PUT bucket ?cors", "s3:PutBucketCORS"),
+    _row("DeleteBucketCors", "DELETE bucket ?cors", "s3:PutBucketCORS"),
+    _row("GetBucketWebsite", "GET bucket ?website", "s3:GetBucketWebsite", handler=unset.get_bucket_website),
+    _row("PutBucketWebsite", "PUT bucket ?website", "s3:PutBucketWebsite"),
+    _row("DeleteBucketWebsite", "DELETE bucket ?website", "s3:DeleteBucketWebsite"),
+    # Lifecycle
+    _row("GetBucketLifecycleConfiguration", "GET bucket ?lifecycle", "s3:GetLifecycleConfiguration", handler=unset.get_bucket_lifecycle_configuration),
+    _row("PutBucketLifecycleConfiguration", "PUT bucket ?lifecycle", "s3:PutLifecycleConfiguration"),
+    _row("DeleteBucketLifecycle", "DELETE bucket ?lifecycle", "s3:PutLifecycleConfiguration"),
+    _row("GetBucketLifecycle", "GET bucket ?lifecycle", "s3:GetLifecycleConfiguration", alias_of="GetBucketLifecycleConfiguration"),
+    _row("PutBucketLifecycle", "PUT bucket ?lifecycle", "s3:PutLifecycleConfiguration", alias_of="PutBucketLifecycleConfiguration"),
+    # Encryption
+    _row("GetBucketEncryption", "GET bucket ?encryption", "s3:GetEncryptionConfiguration", handler=unset.get_bucket_encryption),
+    _row("PutBucketEncryption", "PUT bucket ?encryption", "s3:PutEncryptionConfiguration"),
+    _row("DeleteBucketEncryption", "DELETE bucket ?encryption", "s3:PutEncryptionConfiguration"),
+    _row("UpdateObjectEncryption", "PUT object ?encryption", "s3:UpdateObjectEncryption", params="versionId"),
+    # Object lock
+    _row("GetObjectLockConfiguration", "GET bucket ?object-lock", "s3:GetBucketObjectLockConfiguration", handler=unset.get_object_lock_configuration),
+    _row("PutObjectLockConfiguration", "PUT bucket ?object-lock", "s3:PutBucketObjectLockConfiguration"),
+    _row("GetObjectRetention", "GET object ?retention", "s3:GetObjectRetention", handler=unset.get_object_retention, params="versionId"),
+    _row("PutObjectRetention", "PUT object ?retention", "s3:PutObjectRetention", params="versionId"),
+    _row("GetObjectLegalHold", "GET object ?legal-hold", "s3:GetObjectLegalHold", handler=unset.get_object_legal_hold, params="versionId"),
+    _row("PutObjectLegalHold", "PUT object ?legal-hold", "s3:PutObjectLegalHold", params="versionId"),
+    # Replication, notification, logging
+    _row("GetBucketReplication", "GET bucket ?replication", "s3:GetReplicationConfiguration", handler=unset.get_bucket_replication),
+    _row("PutBucketReplication", "PUT bucket ?replication", "s3:PutReplicationConfiguration"),
+    _row("DeleteBucketReplication", "DELETE bucket ?replication", "s3:PutReplicationConfiguration"),
+    _row("GetBucketNotificationConfiguration", "GET bucket ?notification", "s3:GetBucketNotification", handler=unset.get_bucket_notification_configuration),
+    _row("PutBucketNotificationConfiguration", "PUT bucket ?notification", "s3:PutBucketNotification"),
+    _row("GetBucketNotification", "GET bucket ?notification", "s3:GetBucketNotification", alias_of="GetBucketNotificationConfiguration"),
+    _row("PutBucketNotification", "PUT bucket ?notification", "s3:PutBucketNotification", alias_of="PutBucketNotificationConfiguration"),
+    _row("GetBucketLogging", "GET bucket ?logging", "s3:GetBucketLogging", handler=unset.get_bucket_logging),
+    _row("PutBucketLogging", "PUT bucket ?logging", "s3:PutBucketLogging"),
+    # Request payment, acceleration
+    _row("GetBucketRequestPayment", "GET bucket ?requestPayment", "s3:GetBucketRequestPayment", handler=unset.get_bucket_request_payment),
+    _row("PutBucketRequestPayment", "PUT bucket ?requestPayment", "s3:PutBucketRequestPayment"),
+    _row("GetBucketAccelerateConfiguration", "GET bucket ?accelerate", "s3:GetAccelerateConfiguration", handler=unset.get_bucket_accelerate_configuration),
+    _row("PutBucketAccelerateConfiguration", "PUT bucket ?accelerate", "s3:PutAccelerateConfiguration"),
+    # Analytics configurations
+    _row("GetBucketAnalyticsConfiguration", "GET bucket ?analytics&id", "s3:GetAnalyticsConfiguration", handler=unset.get_bucket_analytics_configuration),
+    _row("PutBucketAnalyticsConfiguration", "PUT bucket ?analytics&id", "s3:PutAnalyticsConfiguration"),
+    _row("DeleteBucketAnalyticsConfiguration", "DELETE bucket ?analytics&id", "s3:PutAnalyticsConfiguration"),
+    _row("ListBucketAnalyticsConfigurations", "GET bucket ?analytics", "s3:GetAnalyticsConfiguration", handler=unset.list_bucket_analytics_configurations, params="continuation-token"),
+    # Inventory configurations
+    _row("GetBucketInventoryConfiguration", "GET bucket ?inventory&id", "s3:GetInventoryConfiguration", handler=unset.get_bucket_inventory_configuration),
+    _row("PutBucketInventoryConfiguration", "PUT bucket ?inventory&id", "s3:PutInventoryConfiguration"),
+    _row("DeleteBucketInventoryConfiguration", "DELETE bucket ?inventory&id", "s3:PutInventoryConfiguration"),
+    _row("ListBucketInventoryConfigurations", "GET bucket ?inventory", "s3:GetInventoryConfiguration", handler=unset.list_bucket_inventory_configurations, params="continuation-token"),
+    # Metrics configurations
+    _row("GetBucketMetricsConfiguration", "GET bucket ?metrics&id", "s3:GetMetricsConfiguration", handler=unset.get_bucket_metrics_configuration),
+    _row("PutBucketMetricsConfiguration", "PUT bucket ?metrics&id", "s3:PutMetricsConfiguration"),
+    _row("DeleteBucketMetricsConfiguration", "DELETE bucket ?metrics&id", "s3:PutMetricsConfiguration"),
+    _row("ListBucketMetricsConfigurations", "GET bucket ?metrics", "s3:GetMetricsConfiguration", handler=unset.list_bucket_metrics_configurations, params="continuation-token"),
+    # Intelligent tiering configurations
+    _row("GetBucketIntelligentTieringConfiguration", "GET bucket ?intelligent-tiering&id", "s3:GetIntelligentTieringConfiguration", handler=unset.get_bucket_intelligent_tiering_configuration),
+    _row("PutBucketIntelligentTieringConfiguration", "PUT bucket ?intelligent-tiering&id", "s3:PutIntelligentTieringConfiguration"),
+    _row("DeleteBucketIntelligentTieringConfiguration", "DELETE bucket ?intelligent-tiering&id", "s3:PutIntelligentTieringConfiguration"),
+    _row("ListBucketIntelligentTieringConfigurations", "GET bucket ?intelligent-tiering", "s3:GetIntelligentTieringConfiguration", handler=unset.list_bucket_intelligent_tiering_configurations, params="continuation-token"),
+    # Metadata tables
+    _row("CreateBucketMetadataConfiguration", "POST bucket ?metadataConfiguration", "s3:CreateBucketMetadataTableConfiguration"),
+    _row("GetBucketMetadataConfiguration", "GET bucket ?metadataConfiguration", "s3:GetBucketMetadataTableConfiguration", handler=unset.get_bucket_metadata_configuration),
+    _row("DeleteBucketMetadataConfiguration", "DELETE bucket ?metadataConfiguration", "s3:DeleteBucketMetadataTableConfiguration"),
+    _row("CreateBucketMetadataTableConfiguration", "POST bucket ?metadataTable", "s3:CreateBucketMetadataTableConfiguration"),
+    _row("GetBucketMetadataTableConfiguration", "GET bucket ?metadataTable", "s3:GetBucketMetadataTableConfiguration", handler=unset.get_bucket_metadata_table_configuration),
+    _row("DeleteBucketMetadataTableConfiguration", "DELETE bucket ?metadataTable", "s3:DeleteBucketMetadataTableConfiguration"),
+    _row("UpdateBucketMetadataInventoryTableConfiguration", "PUT bucket ?metadataInventoryTable", "s3:UpdateBucketMetadataInventoryTableConfiguration"),
+    _row("UpdateBucketMetadataJournalTableConfiguration", "PUT bucket ?metadataJournalTable", "s3:UpdateBucketMetadataJournalTableConfiguration"),
+    _row("UpdateBucketMetadataAnnotationTableConfiguration", "PUT bucket ?metadataAnnotationTable", "s3:UpdateBucketMetadataAnnotationTableConfiguration"),
+    # Annotations
+    _row("PutObjectAnnotation", "PUT object ?annotation&annotationName", "s3:PutObjectAnnotation", params="versionId"),
+    _row("GetObjectAnnotation", "GET object ?annotation&annotationName", "s3:GetObjectAnnotation", params="versionId"),
+    _row("DeleteObjectAnnotation", "DELETE object ?annotation&annotationName", "s3:DeleteObjectAnnotation", params="versionId"),
+    _row("ListObjectAnnotations", "GET object ?annotation", "s3:ListObjectAnnotations", params="versionId max-annotation-results annotation-prefix continuation-token"),
+)
+
+
+def _preflights(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """Preflight comes to the address of the request it announces, whatever that request's query is."""
+    words = {word.partition("=")[0] for row in rows for word in (*row.selectors, *row.params)}
+    every = " ".join(sorted(words))
+    return tuple(
+        _row(name, f"OPTIONS {scope}", "s3:GetBucketCORS", auth=Auth.NONE, handler=cors.preflight, params=every)
+        for name, scope in (("OptionsBucket", "bucket"), ("OptionsObject", "object"))
+    )
+
+
+def _checked(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """The rows, or TableError when two of them could not be told apart or an alias leads nowhere."""
+    names: dict[str, Row] = {}
+    keys: dict[object, str] = {}
+    for row in rows:
+        if row.name in names:
+            raise TableError(f"{row.name} has two rows")
+        names[row.name] = row
+        if row.alias_of is None and (other := keys.setdefault(row.match_key, row.name)) != row.name:
+            raise TableError(f"{row.name} and {other} are selected by the same request")
+    for row in rows:
+        if row.alias_of is not None and names[row.alias_of].match_key != row.match_key:
+            raise TableError(f"{row.name} is no alias of {row.alias_of}")
+    return rows
+
+
+TABLE: Final = _checked(_MODEL + _preflights(_MODEL))
+"""Every row. Deprecated aliases are rows too: they share the address of the row that serves them."""
+
+HANDLERS: Final = {row.name: row for row in TABLE if row.handler is not None and row.alias_of is None}
+"""The rows this package serves, by name."""
+
+
+def core_rows() -> list[CoreRow]:
+    """The rows as Rust receives them: without aliases, which no request can select."""
+    return [row.to_core() for row in TABLE if row.alias_of is None]
