@@ -6,6 +6,15 @@
 use std::fmt;
 use std::ops::Range;
 
+/// Longest key in bytes, on every engine; the shortest is 1. LMDB with 4 KiB pages takes 1982 (two keys must fit a
+/// page) and PostgreSQL's index 2704. An S3 key of 1024 bytes fits with bucket and ordinal; one that holds more than
+/// about 940 NUL bytes, which are written double in `v`, `z` and `u` rows, does not.
+pub const KEY_LIMIT: usize = 1980;
+
+/// Longest value in bytes, on every engine: room for 10 000 manifest entries and 10 000 parts many times over, small
+/// enough that one batch cannot exhaust memory.
+pub const VALUE_LIMIT: usize = 16 << 20;
+
 /// A moment in the store's history. Increases with every commit that changed something.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Revision(pub u64);
@@ -65,6 +74,11 @@ pub enum Op {
     },
 }
 
+/// Whether a row can have this key.
+pub fn key_fits(key: &[u8]) -> bool {
+    (1..=KEY_LIMIT).contains(&key.len())
+}
+
 /// Guards and changes: all or nothing.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Batch {
@@ -91,6 +105,28 @@ impl Batch {
     pub fn delete(&mut self, key: Vec<u8>) -> &mut Self {
         self.ops.push(Op::Delete { key, tally: None });
         self
+    }
+
+    /// What breaks a limit of the contract, if anything does: keys that are empty or longer than [`KEY_LIMIT`], values
+    /// longer than [`VALUE_LIMIT`]. Engines ask before they apply.
+    pub fn check_limits(&self) -> Result<(), MetaError> {
+        for op in &self.ops {
+            let (key, value_bytes, tally) = match op {
+                Op::Put { key, value, tally } => (key, value.len(), tally.as_ref()),
+                Op::Delete { key, tally } => (key, 0, tally.as_ref()),
+                Op::Add { key, deltas } => (key, deltas.len().saturating_mul(8), None),
+                Op::DeleteRange(_) => continue,
+            };
+            for key in std::iter::once(key).chain(tally.map(|t| &t.counter)) {
+                if !key_fits(key) {
+                    return Err(MetaError::Limit(format!("a key of {} bytes; 1 to {KEY_LIMIT} can be", key.len())));
+                }
+            }
+            if value_bytes > VALUE_LIMIT {
+                return Err(MetaError::Limit(format!("a value of {value_bytes} bytes; {VALUE_LIMIT} can be")));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -134,8 +170,10 @@ pub trait Metastore: Send + Sync {
     fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, MetaError>;
 
     /// Applies each batch in order, in one durable transaction. A batch sees the ones before it; one whose guard fails
-    /// changes nothing and the others go on. When this returns `Ok` for a batch, it is on disk. When the transaction
-    /// itself fails, every batch gets `CommitError::Store`.
+    /// changes nothing and the others go on; the same holds for one that breaks a limit, which gets
+    /// `CommitError::Store(MetaError::Limit)`. When this returns `Ok` for a batch, it is on disk. When the transaction
+    /// itself fails, every batch gets `CommitError::Store`. A group that changes nothing commits nothing and answers
+    /// with the revision there was.
     fn commit_group(&self, batches: &[Batch]) -> Vec<Result<Revision, CommitError>>;
 
     /// One batch.
@@ -149,7 +187,7 @@ pub trait Snapshot {
     /// The moment it shows.
     fn revision(&self) -> Revision;
 
-    /// The value of a key. The bytes live as long as the snapshot.
+    /// The value of a key; `None` for a key that no row can have. The bytes live as long as the snapshot.
     fn get(&self, key: &[u8]) -> Result<Option<&[u8]>, MetaError>;
 
     /// Visits the rows of the half-open range in ascending order until the visitor stops.

@@ -5,5 +5,10 @@
 //! Engines know bytes: no S3 word in them.
 
 pub mod contract;
+pub mod keys;
+pub mod records;
 
-pub use contract::{Batch, CommitError, Guard, MetaError, Metastore, Op, Revision, Snapshot, Step, Tally};
+pub use contract::{
+    Batch, CommitError, Guard, KEY_LIMIT, MetaError, Metastore, Op, Revision, Snapshot, Step, Tally, VALUE_LIMIT,
+    key_fits,
+};

@@ -1,0 +1,86 @@
+//! The bucket row.
+
+use panthera_base::{BucketId, TenantId, Timestamp, UserId};
+
+use super::sections::SectionWriter;
+use super::{FenceRecord, Fields, OtherSections, RecordError, VERSION, Versioning};
+
+const FIXED_BYTES: usize = 32;
+const FLAG_OBJECT_LOCK: u16 = 1;
+const TAG_REGION: u8 = 1;
+
+/// A bucket and its compiled configuration.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct BucketRecord {
+    /// Versioning state.
+    pub versioning: Versioning,
+    /// Object lock is enabled.
+    pub object_lock: bool,
+    /// The bucket's number.
+    pub id: BucketId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Who created it.
+    pub owner: UserId,
+    /// When.
+    pub created: Timestamp,
+    /// Grows with every change of configuration.
+    pub generation: u64,
+    /// The location constraint it was created with.
+    pub region: Option<String>,
+    /// Sections this version does not know.
+    pub others: OtherSections,
+}
+
+impl BucketRecord {
+    /// Reads a bucket.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let fields = Fields::new("bucket", bytes, FIXED_BYTES)?;
+        let versioning = Versioning::from_u8(fields.u8(1)?).ok_or_else(|| fields.wrong(1, "unknown versioning"))?;
+        let flags = fields.u16(2)?;
+        if flags & !FLAG_OBJECT_LOCK != 0 {
+            return Err(fields.wrong(2, "unknown flag"));
+        }
+        let mut record = Self {
+            versioning,
+            object_lock: flags & FLAG_OBJECT_LOCK != 0,
+            id: BucketId(fields.u32(4)?),
+            tenant: TenantId(fields.u32(8)?),
+            owner: UserId(fields.u32(12)?),
+            created: Timestamp(fields.u64(16)?),
+            generation: fields.u64(24)?,
+            region: None,
+            others: Vec::new(),
+        };
+        for section in fields.sections(FIXED_BYTES) {
+            let section = section?;
+            match section.tag {
+                TAG_REGION => record.region = Some(fields.text(&section)?),
+                tag => record.others.push((tag, section.bytes.to_vec())),
+            }
+        }
+        Ok(record)
+    }
+
+    /// Writes it.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(FIXED_BYTES);
+        out.extend_from_slice(&[VERSION, self.versioning as u8]);
+        out.extend_from_slice(&u16::from(self.object_lock).to_le_bytes());
+        out.extend_from_slice(&self.id.0.to_le_bytes());
+        out.extend_from_slice(&self.tenant.0.to_le_bytes());
+        out.extend_from_slice(&self.owner.0.to_le_bytes());
+        out.extend_from_slice(&self.created.0.to_le_bytes());
+        out.extend_from_slice(&self.generation.to_le_bytes());
+        let mut sections = SectionWriter::default();
+        sections.put_some(TAG_REGION, self.region.as_deref().map(str::as_bytes));
+        sections.put_others(&self.others);
+        sections.write(&mut out);
+        out
+    }
+
+    /// What the bucket's fence row says when its generation is `generation`.
+    pub fn fence(&self, generation: u64) -> FenceRecord {
+        FenceRecord { versioning: self.versioning, object_lock: self.object_lock, generation }
+    }
+}
