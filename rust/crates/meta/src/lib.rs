@@ -4,8 +4,12 @@
 //! engine passes; `keys` and `records` say what stands under which key (the layout is FORMAT.md beside this crate).
 //! Engines know bytes: no S3 word in them.
 
+pub mod conformance;
 pub mod contract;
+mod counter;
 pub mod keys;
+pub mod lmdb;
+pub mod memory;
 pub mod records;
 
 pub use contract::{

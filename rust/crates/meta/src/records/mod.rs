@@ -25,7 +25,7 @@ pub use bucket::BucketRecord;
 pub use credential::CredentialRecord;
 pub use fence::{FenceRecord, Versioning};
 pub use manifest::{CHUNK_REF_BYTES, ChunkRef, Chunks, Manifest};
-pub use object::{Checksum, ObjectRecord, PartEntry, SIZE_FIELD};
+pub use object::{Checksum, ObjectRecord, PartEntry, SIZE_FIELD, tag};
 pub use object_view::ObjectView;
 pub use part::{PART_SIZE_FIELD, PartRecord, PartView};
 pub use pointer::{
