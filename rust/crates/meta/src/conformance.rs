@@ -14,9 +14,11 @@ use crate::contract::{
 /// Makes an empty store.
 pub type Make<'a> = &'a dyn Fn() -> Box<dyn Metastore>;
 
+type Case = fn(&dyn Metastore);
+
 /// Runs every case, each on a fresh store.
 pub fn run(make: Make<'_>) {
-    let cases: &[(&str, fn(&dyn Metastore))] = &[
+    let cases: &[(&str, Case)] = &[
         ("an empty store has nothing", empty_store),
         ("puts are found, replaced and deleted", put_get_delete),
         ("absent and present guards", absent_and_present),

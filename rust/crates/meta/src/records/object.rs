@@ -277,6 +277,8 @@ fn encode_pairs<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Vec<u8
     out
 }
 
+type Pair = (Vec<u8>, Vec<u8>);
+
 /// Reads repeated items out of one section.
 struct Items<'a>(Section<'a>);
 
@@ -314,7 +316,7 @@ impl<'a> Items<'a> {
         self.bytes(len as usize)
     }
 
-    fn pairs(mut self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, RecordError> {
+    fn pairs(mut self) -> Result<Vec<Pair>, RecordError> {
         let mut out = Vec::new();
         while self.more() {
             out.push((self.long()?.to_vec(), self.long()?.to_vec()));
