@@ -1,1 +1,27 @@
-//! placeholder
+//! The S3 port: listener, the pipeline of eight steps, the table of operations, the queue to Python.
+//!
+//! Belongs here: HTTP, and the order in which a request is parsed, matched, authenticated, authorized, run, rendered
+//! and accounted. Does not belong here: what an operation means (crate `object`, or Python), signatures and documents
+//! (crate `wire`), decisions (crate `authz`).
+
+mod access_log;
+mod account;
+mod address;
+mod authenticate;
+mod body;
+mod connection;
+mod control;
+mod form;
+mod listener;
+mod payload;
+mod pipeline;
+mod render;
+mod server;
+mod settings;
+mod table;
+mod tls;
+
+pub use control::{Answer, ControlCall, ControlCalls, ControlReply};
+pub use server::{Complain, Front, ObjectHandler, Parts, StartError};
+pub use settings::{Settings, TlsFiles};
+pub use table::{Row, TableError};

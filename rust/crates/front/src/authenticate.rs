@@ -1,0 +1,104 @@
+//! Step 4: from a claim to a caller.
+//!
+//! Belongs here: looking up the credential a request names, and what may be wrong with it. Does not belong here:
+//! signatures (crate `wire`), what the caller may do (crate `authz`).
+
+use panthera_authz::Subject;
+use panthera_base::{ErrorCode, S3Error, S3Result, Timestamp, UserId};
+use panthera_meta::records::CredentialRecord;
+use panthera_meta::{Snapshot, keys};
+use panthera_object::api::Caller;
+use panthera_wire::auth::{self, AuthPolicy, BodyAuth, Claim, Head, SignatureVersion, SigningKeys, post};
+
+/// Who sent a request, and how its body is protected.
+#[derive(Debug)]
+pub struct Identity {
+    /// For authorization and for what the operation writes down.
+    pub caller: Caller,
+    /// How the body is protected.
+    pub body: BodyAuth,
+    /// Signature version and where it stood, for the access log.
+    pub how: Option<(SignatureVersion, &'static str)>,
+}
+
+/// What verification needs beside the request.
+pub struct Verifier {
+    /// What the operator accepts.
+    pub policy: AuthPolicy,
+    /// Derived keys.
+    pub keys: SigningKeys,
+}
+
+impl Identity {
+    /// Nobody signed.
+    pub fn anonymous(body: BodyAuth) -> Self {
+        let caller = Caller {
+            subject: Subject::Anonymous,
+            user: UserId(0),
+            canonical_id: String::new(),
+            display_name: String::new(),
+        };
+        Self { caller, body, how: None }
+    }
+
+    fn of(record: CredentialRecord, body: BodyAuth, how: (SignatureVersion, &'static str)) -> Self {
+        let caller = Caller {
+            subject: Subject::User {
+                tenant: record.tenant,
+                user: record.user,
+                admin: record.tenant_admin || record.root,
+            },
+            user: record.user,
+            canonical_id: panthera_wire::hex::encode(&record.canonical_id),
+            display_name: record.display_name.unwrap_or_default(),
+        };
+        Self { caller, body, how: Some(how) }
+    }
+}
+
+impl Verifier {
+    /// The sender of a request that is signed in its head, or not at all.
+    pub fn request(&self, snapshot: &dyn Snapshot, head: &Head<'_>, now: Timestamp) -> S3Result<Identity> {
+        let claim = match auth::claim(head, now, &self.policy)? {
+            Claim::Anonymous => return Ok(Identity::anonymous(auth::unsigned_body(head.headers)?)),
+            Claim::Signed(claim) => claim,
+        };
+        let record = credential(snapshot, claim.access_key())?;
+        let body = claim.verify(head, &record.secret_key, &self.keys)?;
+        still_good(&record, claim.session_token(), now)?;
+        let place = if claim.presigned() { "QueryString" } else { "AuthHeader" };
+        Ok(Identity::of(record, body, (claim.version(), place)))
+    }
+
+    /// The sender of a form.
+    pub fn form(&self, snapshot: &dyn Snapshot, claim: &post::PostClaim, now: Timestamp) -> S3Result<Identity> {
+        let post::PostClaim::Signed(claim) = claim else {
+            return Ok(Identity::anonymous(BodyAuth::Unsigned));
+        };
+        let record = credential(snapshot, claim.access_key())?;
+        claim.verify(&record.secret_key, &self.keys)?;
+        still_good(&record, claim.session_token(), now)?;
+        Ok(Identity::of(record, BodyAuth::Unsigned, (claim.version(), "-")))
+    }
+}
+
+fn credential(snapshot: &dyn Snapshot, access_key: &str) -> S3Result<CredentialRecord> {
+    let unknown = || S3Error::new(ErrorCode::InvalidAccessKeyId).field("AWSAccessKeyId", access_key);
+    let row = snapshot.get(&keys::credential(access_key.as_bytes())).map_err(S3Error::internal)?;
+    let record = CredentialRecord::decode(row.ok_or_else(unknown)?).map_err(S3Error::internal)?;
+    // AWS answers for a deactivated key as for one that does not exist.
+    if record.disabled { Err(unknown()) } else { Ok(record) }
+}
+
+/// Asked only after the signature holds: who does not know the secret learns nothing about the key's life.
+fn still_good(record: &CredentialRecord, token: Option<&str>, now: Timestamp) -> S3Result<()> {
+    if record.expires.is_some_and(|expires| expires <= now) {
+        return Err(ErrorCode::ExpiredToken.into());
+    }
+    match (&record.session_token, token) {
+        (None, None) => Ok(()),
+        (Some(expected), Some(token)) if expected.as_slice() == token.as_bytes() => Ok(()),
+        (Some(_), None) => Err(ErrorCode::InvalidAccessKeyId.into()),
+        _ => Err(ErrorCode::InvalidToken.into()),
+    }
+}

@@ -1,0 +1,440 @@
+//! The eight steps every request passes, in their order: [`answer`] can be read top to bottom.
+//!
+//! Belongs here: the order, and what one step hands to the next. Does not belong here: how a step works; each has its
+//! module.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, Version, header};
+use hyper::body::Incoming;
+use panthera_authz::{Action, Context, Resource, Subject};
+use panthera_base::{ErrorCode, S3Error, S3Result, TenantId, Timestamp};
+use panthera_meta::records::{BucketRecord, UserRecord};
+use panthera_meta::{Snapshot, keys};
+use panthera_object::api::{Call, OpResult, Payload, Query, Reply, ReplyBody};
+use panthera_wire::auth::{Head, SignatureVersion};
+
+use crate::account::Receipt;
+use crate::address::{self, Address, Client};
+use crate::authenticate::Identity;
+use crate::body::Body;
+use crate::connection::Connection;
+use crate::control::{ControlCall, ControlReply};
+use crate::form::{self, Form};
+use crate::payload::{Lengths, Rest, Settled, collect, payload};
+use crate::render::{self, Facts};
+use crate::server::Shared;
+use crate::table::{Auth, Kind, Operation, Reveal, Scope};
+
+/// The other end of a connection.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    ip: IpAddr,
+    tls: bool,
+    tls_version: Option<&'static str>,
+    cipher: Option<String>,
+}
+
+impl Peer {
+    /// Over plain HTTP.
+    pub fn plain(ip: IpAddr) -> Self {
+        Self { ip, tls: false, tls_version: None, cipher: None }
+    }
+
+    /// Over TLS.
+    pub fn tls(
+        ip: IpAddr,
+        version: Option<rustls::ProtocolVersion>,
+        cipher: Option<rustls::SupportedCipherSuite>,
+    ) -> Self {
+        let tls_version = match version {
+            Some(rustls::ProtocolVersion::TLSv1_2) => Some("TLSv1.2"),
+            Some(rustls::ProtocolVersion::TLSv1_3) => Some("TLSv1.3"),
+            _ => None,
+        };
+        Self { ip, tls: true, tls_version, cipher: cipher.map(|suite| format!("{:?}", suite.suite())) }
+    }
+}
+
+/// A request that has been read and matched: what steps 4 to 6 work on.
+struct Matched<'a> {
+    row: &'a Operation,
+    address: Address,
+    query: Query,
+    client: Client,
+    now: Timestamp,
+}
+
+/// What step 4 found out.
+struct Known {
+    identity: Identity,
+    /// The bucket of the request, and its row as stored.
+    bucket: Option<(Arc<BucketRecord>, Bytes)>,
+    form: Form,
+    payload: Box<dyn Payload>,
+}
+
+/// Answers one request.
+pub(crate) async fn answer(
+    shared: &Arc<Shared>,
+    connection: Arc<Connection>,
+    peer: &Peer,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    // 1. Request id, time, client address; the account is open from here on.
+    let mut receipt = Receipt::open(shared.books.clone(), connection.clone());
+    let (mut head, incoming) = request.into_parts();
+    let (now, request_id) = (shared.clock.now(), shared.request_id());
+    let client = address::client(peer.ip, peer.tls, &head.uri, &mut head.headers, &shared.proxies);
+    let facts = Facts::new(request_id, &shared.host_id, &head.method, &head.uri);
+    note_request(&mut receipt, &facts, &head, peer, &client, now);
+    let mut rest = None;
+
+    let outcome: OpResult = async {
+        // 2. Parse and bound.
+        let address = address::locate(head.uri.path(), &client.host, &shared.domains)?;
+        let query = address::parse_query(head.uri.query())?;
+        let lengths = Lengths::read(&head.headers)?;
+        note_address(&mut receipt, &address, &query);
+
+        // 3. Match the row.
+        let row = shared.table.find(&head.method, address.scope, &query, &head.headers)?;
+        note_row(&mut receipt, row);
+        let matched = Matched { row, address, query, client, now };
+
+        // 4. Authenticate as the row says.
+        let known = match row.auth {
+            Auth::Form => authenticate_form(shared, &matched, &head, incoming, lengths, &mut rest).await?,
+            Auth::Signed | Auth::None => authenticate(shared, &matched, &head, incoming, lengths, &mut rest)?,
+        };
+        note_caller(&mut receipt, &known);
+
+        // 5. Authorize the row's action.
+        let context = Context { now, source_ip: matched.client.ip, secure_transport: matched.client.secure };
+        authorize(shared, &matched, &known, &head, &context)?;
+
+        // 6. Run the handler.
+        match row.kind {
+            Kind::Native(op) => {
+                let (subject, bucket) = (known.identity.caller.subject.clone(), known.bucket.clone());
+                let call = native_call(op, &facts, matched, known, head.headers, context.clone())?;
+                let outcome = shared.objects.handle(call).await;
+                outcome.map_err(|error| conceal(shared, row, &subject, bucket.as_ref(), &context, error))
+            }
+            Kind::Python => control(shared, &facts, matched, known, head).await,
+            Kind::Absent => Err(not_implemented(row)),
+        }
+    }
+    .await;
+
+    // 7. Render: the only place where an error becomes a status and a document.
+    let rendered = render::render(&facts, outcome).await;
+    let mut response = rendered.response;
+    settle(rest, &connection, &mut receipt, &mut response).await;
+
+    // 8. Account: the receipt goes with the body and is handed in with its last byte.
+    complain(shared, &facts, rendered.error.as_ref());
+    receipt.error = rendered.error.map(|error| error.code());
+    receipt.answered(response.status().as_u16());
+    response.map(|body| body.with_receipt(receipt))
+}
+
+type RestOfBody = Option<Arc<Rest<Incoming>>>;
+
+/// Step 4 for requests signed in their head. One snapshot serves the credential and the bucket; what is missing is
+/// told in the order of AWS: first who you are, then whether the bucket exists.
+fn authenticate(
+    shared: &Shared,
+    matched: &Matched<'_>,
+    head: &http::request::Parts,
+    incoming: Incoming,
+    lengths: Lengths,
+    rest: &mut RestOfBody,
+) -> S3Result<Known> {
+    // Made before anything can fail, so that an early answer knows what is left of the body.
+    let snapshot = shared.meta.snapshot().map_err(S3Error::internal)?;
+    let identity = match matched.row.auth {
+        Auth::None => Ok(Identity::anonymous(panthera_wire::auth::BodyAuth::Unsigned)),
+        _ => shared.verifier.request(&*snapshot, &signed_head(head, matched), matched.now),
+    };
+    let (mut identity, failure) = match identity {
+        Ok(identity) => (identity, None),
+        Err(error) => (Identity::anonymous(panthera_wire::auth::BodyAuth::Unsigned), Some(error)),
+    };
+    let body = std::mem::replace(&mut identity.body, panthera_wire::auth::BodyAuth::Unsigned);
+    let (payload, left) = payload(incoming, lengths, body, shared.settings.body_timeout);
+    *rest = left;
+    match failure {
+        Some(error) => Err(error),
+        None => Ok(Known { identity, bucket: find_bucket(&*snapshot, matched)?, form: Form::default(), payload }),
+    }
+}
+
+/// Step 4 for forms: the fields before the file are read first, since the policy that authenticates is among them.
+async fn authenticate_form(
+    shared: &Shared,
+    matched: &Matched<'_>,
+    head: &http::request::Parts,
+    incoming: Incoming,
+    lengths: Lengths,
+    rest: &mut RestOfBody,
+) -> S3Result<Known> {
+    let unsigned = panthera_wire::auth::BodyAuth::Unsigned;
+    let (body, left) = payload(incoming, lengths, unsigned, shared.settings.body_timeout);
+    *rest = left;
+    let (form, file) = form::read(&head.headers, body).await?;
+    let snapshot = shared.meta.snapshot().map_err(S3Error::internal)?;
+    let claim = form.claim(&shared.verifier.policy)?;
+    let identity = shared.verifier.form(&*snapshot, &claim, matched.now)?;
+    let bucket = find_bucket(&*snapshot, matched)?;
+    let payload = form.check_policy(&claim, &matched.address.bucket, matched.now, file)?;
+    Ok(Known { identity, bucket, form, payload })
+}
+
+fn signed_head<'a>(head: &'a http::request::Parts, matched: &'a Matched<'_>) -> Head<'a> {
+    Head {
+        method: head.method.as_str(),
+        path: head.uri.path(),
+        query: head.uri.query().unwrap_or_default(),
+        headers: &head.headers,
+        vhost_bucket: matched.address.virtual_host.then_some(matched.address.bucket.as_str()),
+    }
+}
+
+fn find_bucket(snapshot: &dyn Snapshot, matched: &Matched<'_>) -> S3Result<Option<(Arc<BucketRecord>, Bytes)>> {
+    let address = &matched.address;
+    if address.scope == Scope::Service {
+        return Ok(None);
+    }
+    let row = snapshot.get(&keys::bucket(address.bucket.as_bytes())).map_err(S3Error::internal)?;
+    match row {
+        Some(row) => {
+            let record = BucketRecord::decode(row).map_err(S3Error::internal)?;
+            // Only Python reads the row itself.
+            let raw = if matched.row.kind == Kind::Python { Bytes::copy_from_slice(row) } else { Bytes::new() };
+            Ok(Some((Arc::new(record), raw)))
+        }
+        // The bucket of CreateBucket need not exist, nor need that of a row which asks nobody who they are.
+        None if matched.row.action == CREATE_BUCKET || matched.row.auth == Auth::None => Ok(None),
+        None => Err(S3Error::new(ErrorCode::NoSuchBucket).field("BucketName", address.bucket.clone())),
+    }
+}
+
+const CREATE_BUCKET: Action = Action("s3:CreateBucket");
+const LIST_BUCKET: Action = Action("s3:ListBucket");
+
+/// Step 5.
+fn authorize(
+    shared: &Shared,
+    matched: &Matched<'_>,
+    known: &Known,
+    head: &http::request::Parts,
+    context: &Context,
+) -> S3Result<()> {
+    let subject = &known.identity.caller.subject;
+    let bucket = known.bucket.as_ref().map(|(record, _)| record).filter(|_| matched.row.action != CREATE_BUCKET);
+    let own = match subject {
+        Subject::User { tenant, .. } => *tenant,
+        Subject::Anonymous => TenantId(0),
+    };
+    let form_key = known.form.key();
+    let path_key = (matched.address.scope == Scope::Object).then_some(matched.address.key.as_slice());
+    let resource = Resource {
+        tenant: bucket.map_or(own, |b| b.tenant),
+        bucket: bucket.map(|b| b.id),
+        key: form_key.as_deref().or(path_key),
+    };
+    let decision = shared.authz.decide(subject, matched.row.action, &resource, context);
+    if !decision.allowed() {
+        return Err(S3Error::new(ErrorCode::AccessDenied).detail(format_args!("{:?}", decision.reason)));
+    }
+    match (head.headers.get("x-amz-expected-bucket-owner"), bucket) {
+        (Some(expected), Some(bucket)) if !owns(shared, expected, bucket)? => Err(ErrorCode::AccessDenied.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the header names the bucket's owner: by account (the tenant's number in 12 digits) or by canonical id.
+fn owns(shared: &Shared, expected: &HeaderValue, bucket: &BucketRecord) -> S3Result<bool> {
+    if expected.as_bytes() == format!("{:012}", bucket.tenant.0).as_bytes() {
+        return Ok(true);
+    }
+    let snapshot = shared.meta.snapshot().map_err(S3Error::internal)?;
+    let Some(row) = snapshot.get(&keys::user(bucket.owner)).map_err(S3Error::internal)? else { return Ok(false) };
+    let owner = UserRecord::decode(row).map_err(S3Error::internal)?;
+    Ok(expected.as_bytes() == panthera_wire::hex::encode_32(&owner.canonical_id))
+}
+
+/// Who may not list a bucket does not learn which keys are missing in it.
+fn conceal(
+    shared: &Shared,
+    row: &Operation,
+    subject: &Subject,
+    bucket: Option<&(Arc<BucketRecord>, Bytes)>,
+    context: &Context,
+    error: S3Error,
+) -> S3Error {
+    let tells = matches!(error.code(), ErrorCode::NoSuchKey | ErrorCode::NoSuchVersion);
+    let (Some((bucket, _)), true, Reveal::ToListers, Scope::Object) = (bucket, tells, row.reveal, row.scope) else {
+        return error;
+    };
+    let resource = Resource { tenant: bucket.tenant, bucket: Some(bucket.id), key: None };
+    if shared.authz.decide(subject, LIST_BUCKET, &resource, context).allowed() {
+        return error;
+    }
+    S3Error::new(ErrorCode::AccessDenied).detail(error)
+}
+
+fn not_implemented(row: &Operation) -> S3Error {
+    S3Error::with_message(ErrorCode::NotImplemented, format!("{} is not implemented.", row.name))
+        .field("Operation", row.name.to_string())
+}
+
+fn native_call(
+    op: panthera_object::api::NativeOp,
+    facts: &Facts,
+    matched: Matched<'_>,
+    known: Known,
+    headers: http::HeaderMap,
+    context: Context,
+) -> S3Result<Call> {
+    let base_url = matched.client.base_url(&matched.address);
+    let Some((bucket, _)) = known.bucket else {
+        return Err(S3Error::internal("a native row without a bucket"));
+    };
+    Ok(Call {
+        op,
+        request_id: facts.request_id().to_owned(),
+        now: matched.now,
+        bucket,
+        bucket_name: matched.address.bucket,
+        key: matched.address.key,
+        query: matched.query,
+        headers,
+        caller: known.identity.caller,
+        context,
+        form: known.form.fields,
+        form_filename: known.form.filename,
+        base_url,
+        payload: known.payload,
+    })
+}
+
+/// Step 6 for Python rows. The place in the queue is taken before the body is read: a full queue costs nobody memory.
+async fn control(
+    shared: &Shared,
+    facts: &Facts,
+    matched: Matched<'_>,
+    mut known: Known,
+    head: http::request::Parts,
+) -> OpResult {
+    let metrics = &shared.books.metrics;
+    let place = shared.control.place(metrics)?;
+    let body = match matched.row.body_cap {
+        0 => Bytes::new(),
+        cap => collect(&mut *known.payload, cap).await?,
+    };
+    drop(known.payload);
+    let mut headers = head.headers;
+    headers.remove(header::AUTHORIZATION);
+    let build = |answer| ControlCall {
+        op: matched.row.name.clone(),
+        request_id: facts.request_id().to_owned(),
+        method: head.method,
+        bucket: matched.address.bucket,
+        key: matched.address.key,
+        query: matched.query,
+        headers,
+        body,
+        caller: known.identity.caller,
+        source_ip: matched.client.ip,
+        secure: matched.client.secure,
+        now: matched.now,
+        bucket_record: known.bucket.map(|(_, raw)| raw),
+        answer,
+    };
+    let ControlReply { status, headers, body } = shared.control.run(place, metrics, build).await?;
+    Ok(Reply { status, headers, body: ReplyBody::Bytes(body) })
+}
+
+/// What is left of the request's body: a small rest is read away, a large one costs the connection.
+async fn settle(rest: RestOfBody, connection: &Connection, receipt: &mut Receipt, response: &mut Response<Body>) {
+    let Some(rest) = rest else { return };
+    receipt.received = rest.received();
+    if rest.settle().await == Settled::Close {
+        connection.linger();
+        // HTTP/2 resets the stream instead; hyper drops this header there.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
+/// Errors that are ours go to the log, under the id the client reads.
+fn complain(shared: &Shared, facts: &Facts, error: Option<&S3Error>) {
+    if let Some(error) = error.filter(|error| error.status() >= 500 && error.code() != ErrorCode::NotImplemented) {
+        (shared.complain)(&format!("request {} {} {}: {error}", facts.request_id(), facts.method, facts.resource()));
+    }
+}
+
+/// The answer to a request hyper could not parse.
+pub(crate) fn unparsed(shared: &Shared, status: u16) -> Vec<u8> {
+    render::unparsed(status, shared.request_id(), &shared.host_id)
+}
+
+fn note_request(
+    receipt: &mut Receipt,
+    facts: &Facts,
+    head: &http::request::Parts,
+    peer: &Peer,
+    client: &Client,
+    now: Timestamp,
+) {
+    let Some(line) = &mut receipt.line else { return };
+    let text = |name| head.headers.get(name).map(|v: &HeaderValue| String::from_utf8_lossy(v.as_bytes()).into_owned());
+    let version = match head.version {
+        Version::HTTP_2 => "HTTP/2",
+        Version::HTTP_10 => "HTTP/1.0",
+        _ => "HTTP/1.1",
+    };
+    let target = head.uri.path_and_query().map_or("/", |pq| pq.as_str());
+    line.time = now;
+    line.remote = Some(client.ip);
+    line.request_id = facts.request_id().to_owned();
+    line.operation = format!("REST.{}.UNKNOWN", head.method);
+    line.request_uri = format!("{} {target} {version}", head.method);
+    line.referer = text(header::REFERER);
+    line.user_agent = text(header::USER_AGENT);
+    line.host_id = facts.host_id.to_str().unwrap_or_default().to_owned();
+    line.host = client.host.clone();
+    line.cipher = peer.cipher.clone();
+    line.tls_version = peer.tls_version;
+}
+
+fn note_address(receipt: &mut Receipt, address: &Address, query: &Query) {
+    if let Some(line) = &mut receipt.line {
+        line.bucket = address.bucket.clone();
+        line.key = address.key.clone();
+        line.version_id = query.get("versionId").map(str::to_owned);
+    }
+}
+
+fn note_row(receipt: &mut Receipt, row: &Operation) {
+    receipt.operation = row.index;
+    if let Some(line) = &mut receipt.line {
+        line.operation = row.log_name.clone();
+    }
+}
+
+fn note_caller(receipt: &mut Receipt, known: &Known) {
+    let Some(line) = &mut receipt.line else { return };
+    line.requester = known.identity.caller.canonical_id.clone();
+    line.owner = known.bucket.as_ref().map(|(bucket, _)| bucket.owner.0);
+    if let Some((version, place)) = known.identity.how {
+        line.auth_type = Some(place);
+        line.signature_version = Some(match version {
+            SignatureVersion::V2 => "SigV2",
+            SignatureVersion::V4 => "SigV4",
+        });
+    }
+}

@@ -1,0 +1,384 @@
+//! The table of operations: rows from Python, checked and compiled once, and the match of a request to its row.
+//!
+//! Belongs here: which row a request means, and what to say when it means none. Does not belong here: what a row's
+//! operation does, who may call it.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, Method};
+use panthera_authz::Action;
+use panthera_base::{ErrorCode, S3Error, S3Result};
+use panthera_object::api::{NativeOp, Query};
+
+/// One row as Python wrote it (`gateway/ops/table.py`, `Row` in `storage/_core.pyi`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Row {
+    /// Amazon's name.
+    pub name: String,
+    /// HTTP method.
+    pub method: String,
+    /// `service`, `bucket` or `object`.
+    pub scope: String,
+    /// Query keys (`acl`) or keys with their value (`list-type=2`) that must all be present.
+    pub selectors: Vec<String>,
+    /// A header that must be present.
+    pub header: Option<String>,
+    /// Parameters that may accompany it, empty or not, even when they select other rows.
+    pub params: Vec<String>,
+    /// The action asked of authorization.
+    pub action: String,
+    /// `404` or `403`.
+    pub reveal: String,
+    /// `signed`, `form` or `none`.
+    pub auth: String,
+    /// `native`, `python` or `absent`.
+    pub kind: String,
+    /// Largest body of a Python row; 0: none is read.
+    pub body_cap: usize,
+}
+
+/// What a path addresses.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Scope {
+    /// `/`
+    Service,
+    /// A bucket.
+    Bucket,
+    /// A key in a bucket.
+    Object,
+}
+
+/// Who a missing key is told to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reveal {
+    /// `404`: to who may list the bucket; others read AccessDenied.
+    ToListers,
+    /// `403`: to everyone who was allowed to ask.
+    ToAllowed,
+}
+
+/// How a row authenticates.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Auth {
+    /// By signature; a request without one is anonymous.
+    Signed,
+    /// By the policy among the form's fields.
+    Form,
+    /// Not at all: the caller is anonymous whatever it sends.
+    None,
+}
+
+/// Who runs a row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// An object operation.
+    Native(NativeOp),
+    /// A Python handler.
+    Python,
+    /// Nobody yet: 501 by name.
+    Absent,
+}
+
+/// A compiled row.
+#[derive(Debug)]
+pub struct Operation {
+    /// Place in [`Table::operations`]; metrics are kept by it.
+    pub index: usize,
+    /// Amazon's name.
+    pub name: Arc<str>,
+    /// Its name in the access log (`REST.GET.OBJECT`).
+    pub log_name: String,
+    /// HTTP method.
+    pub method: Method,
+    /// What it works on.
+    pub scope: Scope,
+    /// The action asked of authorization.
+    pub action: Action,
+    /// Who a missing key is told to.
+    pub reveal: Reveal,
+    /// How it authenticates.
+    pub auth: Auth,
+    /// Who runs it.
+    pub kind: Kind,
+    /// Largest body of a Python row.
+    pub body_cap: usize,
+    selectors: Vec<Selector>,
+    header: Option<HeaderName>,
+    params: Vec<String>,
+}
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Selector {
+    key: String,
+    value: Option<String>,
+}
+
+/// Why a table does not load.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TableError(String);
+
+impl fmt::Display for TableError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "table of operations: {}", self.0)
+    }
+}
+
+impl std::error::Error for TableError {}
+
+/// Every operation, and the way from a request to its row.
+#[derive(Debug)]
+pub struct Table {
+    operations: Vec<Arc<Operation>>,
+    cells: HashMap<(Method, Scope), Cell>,
+    /// Every key that selects some row. Nothing that does not know the word may match a request that carries it.
+    words: HashSet<String>,
+}
+
+/// The rows of one method and scope, the most specific first.
+#[derive(Debug, Default)]
+struct Cell {
+    rows: Vec<Arc<Operation>>,
+    /// Those without selectors: all that a request without a query can mean.
+    bare: Vec<Arc<Operation>>,
+}
+
+impl Table {
+    /// Checks and compiles the rows. A row without an action, with an unknown native name, or that another row hides
+    /// does not load.
+    pub fn load(rows: &[Row]) -> Result<Self, TableError> {
+        let mut operations = Vec::with_capacity(rows.len());
+        let mut cells: HashMap<(Method, Scope), Cell> = HashMap::new();
+        let mut words = HashSet::new();
+        for (index, row) in rows.iter().enumerate() {
+            let operation = Arc::new(compile(index, row).map_err(|why| TableError(format!("{}: {why}", row.name)))?);
+            words.extend(operation.selectors.iter().map(|s| s.key.clone()));
+            let cell = cells.entry((operation.method.clone(), operation.scope)).or_default();
+            if let Some(twin) =
+                cell.rows.iter().find(|r| r.selectors == operation.selectors && r.header == operation.header)
+            {
+                return Err(TableError(format!("{} and {} match the same requests", twin.name, operation.name)));
+            }
+            cell.rows.push(operation.clone());
+            operations.push(operation);
+        }
+        for cell in cells.values_mut() {
+            cell.rows.sort_by_key(|row| std::cmp::Reverse(row.specificity()));
+            cell.bare = cell.rows.iter().filter(|row| row.selectors.is_empty()).cloned().collect();
+        }
+        Ok(Self { operations, cells, words })
+    }
+
+    /// Every row, in the order given.
+    pub fn operations(&self) -> &[Arc<Operation>] {
+        &self.operations
+    }
+
+    /// The row a request means, or the error that says why it means none.
+    pub fn find(&self, method: &Method, scope: Scope, query: &Query, headers: &HeaderMap) -> S3Result<&Arc<Operation>> {
+        let cell = self.cells.get(&(method.clone(), scope));
+        let found = cell.and_then(|cell| {
+            let rows = if query.0.is_empty() { &cell.bare } else { &cell.rows };
+            rows.iter().find(|row| self.matches(row, query, headers))
+        });
+        found.ok_or_else(|| self.refusal(method, scope, query))
+    }
+
+    fn matches(&self, row: &Operation, query: &Query, headers: &HeaderMap) -> bool {
+        row.header.as_ref().is_none_or(|name| headers.contains_key(name))
+            && row.selectors.iter().all(|selector| selector.selected_by(query))
+            && query.0.iter().all(|(key, value)| row.accepts(key) || self.ignorable(key, value))
+    }
+
+    /// What no row knows and no row can mean: a word with a value (`x-id=GetObject`), and what signing adds.
+    fn ignorable(&self, key: &str, value: &str) -> bool {
+        // A version id that an operation does not know must not be overlooked: the client means one version.
+        if self.words.contains(key) || key == VERSION_ID {
+            return false;
+        }
+        !value.is_empty() || is_signature_parameter(key)
+    }
+
+    fn refusal(&self, method: &Method, scope: Scope, query: &Query) -> S3Error {
+        let stranger =
+            query.0.iter().find(|(key, value)| !self.words.contains(key.as_str()) && !self.ignorable(key, value));
+        if let Some((key, _)) = stranger.filter(|(key, _)| !self.is_parameter(key)) {
+            let message = format!("A query that you provided implies functionality that is not implemented: {key}.");
+            return S3Error::with_message(ErrorCode::NotImplemented, message).field("QueryParameter", key.clone());
+        }
+        if query.get(VERSION_ID).is_some() && scope == Scope::Object {
+            let message = "This operation does not accept a version-id.";
+            let without = Query(query.0.iter().filter(|(key, _)| key != VERSION_ID).cloned().collect());
+            if cell_rows(&self.cells, method, scope).iter().any(|row| self.matches(row, &without, &HeaderMap::new())) {
+                return S3Error::with_message(ErrorCode::InvalidArgument, message).field("ArgumentName", VERSION_ID);
+            }
+        }
+        let words: Vec<&(String, String)> =
+            query.0.iter().filter(|(key, _)| self.words.contains(key.as_str())).collect();
+        let rows = cell_rows(&self.cells, method, scope);
+        for (key, value) in &words {
+            let mut same_key = rows.iter().flat_map(|r| &r.selectors).filter(|s| s.key == *key).peekable();
+            if same_key.peek().is_some() && same_key.all(|s| s.value.as_ref().is_some_and(|v| v != value)) {
+                return S3Error::with_message(ErrorCode::InvalidArgument, format!("Invalid value of parameter {key}."))
+                    .field("ArgumentName", key.clone())
+                    .field("ArgumentValue", value.clone());
+            }
+        }
+        let alone = |key: &str| rows.iter().any(|r| r.selectors.len() == 1 && r.selectors.iter().any(|s| s.key == key));
+        if words.len() > 1 && words.iter().all(|(key, _)| alone(key)) {
+            let list = words.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(", ");
+            let message = format!("Conflicting query string parameters: {list}");
+            return S3Error::with_message(ErrorCode::InvalidArgument, message).field("ArgumentName", "ResourceType");
+        }
+        self.method_not_allowed(method, scope, query)
+    }
+
+    fn method_not_allowed(&self, method: &Method, scope: Scope, query: &Query) -> S3Error {
+        let resource = query.0.iter().find(|(key, _)| self.words.contains(key.as_str())).map_or_else(
+            || match scope {
+                Scope::Service => "SERVICE".to_owned(),
+                Scope::Bucket => "BUCKET".to_owned(),
+                Scope::Object => "OBJECT".to_owned(),
+            },
+            |(key, _)| key.to_ascii_uppercase(),
+        );
+        let mut allow: Vec<&str> = self
+            .operations
+            .iter()
+            .filter(|row| row.scope == scope && row.header.is_none() && self.matches(row, query, &HeaderMap::new()))
+            .map(|row| row.method.as_str())
+            .collect();
+        allow.sort_unstable();
+        allow.dedup();
+        let error = S3Error::new(ErrorCode::MethodNotAllowed);
+        let error = error.field("Method", method.as_str()).field("ResourceType", resource);
+        if allow.is_empty() { error } else { error.header("allow", allow.join(", ")) }
+    }
+
+    fn is_parameter(&self, key: &str) -> bool {
+        self.operations.iter().any(|row| row.params.iter().any(|p| p == key))
+    }
+}
+
+impl Operation {
+    fn specificity(&self) -> (usize, usize, bool) {
+        let valued = self.selectors.iter().filter(|s| s.value.is_some()).count();
+        (self.selectors.len(), valued, self.header.is_some())
+    }
+
+    fn accepts(&self, key: &str) -> bool {
+        self.selectors.iter().any(|s| s.key == key) || self.params.iter().any(|p| p == key)
+    }
+}
+
+impl Selector {
+    fn selected_by(&self, query: &Query) -> bool {
+        match (&self.value, query.get(&self.key)) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(want), Some(value)) => want == value,
+        }
+    }
+}
+
+const VERSION_ID: &str = "versionId";
+
+fn cell_rows<'t>(cells: &'t HashMap<(Method, Scope), Cell>, method: &Method, scope: Scope) -> &'t [Arc<Operation>] {
+    cells.get(&(method.clone(), scope)).map(|cell| cell.rows.as_slice()).unwrap_or_default()
+}
+
+fn is_signature_parameter(key: &str) -> bool {
+    key.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"))
+        || ["AWSAccessKeyId", "Signature", "Expires", "x-id"].contains(&key)
+}
+
+fn compile(index: usize, row: &Row) -> Result<Operation, String> {
+    if row.name.is_empty() || row.action.is_empty() {
+        return Err("a row needs a name and an action".into());
+    }
+    let method = Method::from_bytes(row.method.as_bytes()).map_err(|_| format!("no method {:?}", row.method))?;
+    let (scope, noun) = match row.scope.as_str() {
+        "service" => (Scope::Service, "SERVICE"),
+        "bucket" => (Scope::Bucket, "BUCKET"),
+        "object" => (Scope::Object, "OBJECT"),
+        other => return Err(format!("no scope {other:?}")),
+    };
+    let mut selectors: Vec<Selector> = row.selectors.iter().map(|text| selector(text)).collect::<Result<_, _>>()?;
+    selectors.sort();
+    let header = row.header.as_deref().map(|name| HeaderName::from_bytes(name.as_bytes()));
+    let log_noun = selectors.first().map_or(noun.to_owned(), |s| s.key.to_ascii_uppercase().replace('-', "_"));
+    Ok(Operation {
+        index,
+        name: row.name.as_str().into(),
+        log_name: format!("REST.{method}.{log_noun}"),
+        method,
+        scope,
+        action: Action(intern(&row.action)),
+        reveal: match row.reveal.as_str() {
+            "404" => Reveal::ToListers,
+            "403" => Reveal::ToAllowed,
+            other => return Err(format!("no reveal {other:?}")),
+        },
+        auth: match row.auth.as_str() {
+            "signed" => Auth::Signed,
+            "form" => Auth::Form,
+            "none" => Auth::None,
+            other => return Err(format!("no auth {other:?}")),
+        },
+        kind: match row.kind.as_str() {
+            "native" => Kind::Native(native(&row.name).ok_or("no native operation of this name")?),
+            "python" => Kind::Python,
+            "absent" => Kind::Absent,
+            other => return Err(format!("no kind {other:?}")),
+        },
+        body_cap: row.body_cap,
+        selectors,
+        header: header.transpose().map_err(|_| format!("no header {:?}", row.header))?,
+        params: row.params.clone(),
+    })
+}
+
+fn selector(text: &str) -> Result<Selector, String> {
+    let (key, value) = match text.split_once('=') {
+        Some((key, value)) => (key, Some(value.to_owned())),
+        None => (text, None),
+    };
+    if key.is_empty() {
+        return Err(format!("no selector {text:?}"));
+    }
+    Ok(Selector { key: key.to_owned(), value })
+}
+
+/// Actions live as long as the process: a table is loaded once, so what this leaks is bounded by its rows.
+fn intern(action: &str) -> &'static str {
+    Box::leak(action.to_owned().into_boxed_str())
+}
+
+fn native(name: &str) -> Option<NativeOp> {
+    const NATIVE: [NativeOp; 18] = [
+        NativeOp::AbortMultipartUpload,
+        NativeOp::CompleteMultipartUpload,
+        NativeOp::CopyObject,
+        NativeOp::CreateMultipartUpload,
+        NativeOp::DeleteObject,
+        NativeOp::DeleteObjects,
+        NativeOp::GetObject,
+        NativeOp::GetObjectAttributes,
+        NativeOp::HeadObject,
+        NativeOp::ListMultipartUploads,
+        NativeOp::ListObjectVersions,
+        NativeOp::ListObjects,
+        NativeOp::ListObjectsV2,
+        NativeOp::ListParts,
+        NativeOp::PostObject,
+        NativeOp::PutObject,
+        NativeOp::UploadPart,
+        NativeOp::UploadPartCopy,
+    ];
+    NATIVE.into_iter().find(|op| format!("{op:?}") == name)
+}
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;
