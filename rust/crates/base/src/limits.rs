@@ -36,6 +36,8 @@ pub const COMPLETE_BODY_BYTES: usize = 4 << 20;
 pub const CONFIG_BODY_BYTES: usize = 1 << 20;
 /// Form fields of PostObject before the file (AWS: 20 KB).
 pub const FORM_FIELDS_BYTES: usize = 20 << 10;
+/// Longest boundary of a multipart form (RFC 2046).
+pub const FORM_BOUNDARY_BYTES: usize = 70;
 /// Nesting of any XML body; S3's deepest document has 8 levels.
 pub const XML_DEPTH: usize = 16;
 /// Presigned URLs live at most seven days (AWS).

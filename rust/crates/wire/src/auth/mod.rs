@@ -279,14 +279,16 @@ impl Payload {
             "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD" | "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER" => {
                 Err(sigv4a(text))
             }
-            _ => hex::decode_32(text.as_bytes()).map(Self::Sha256).ok_or_else(|| {
-                let message = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, \
+            _ => hex::decode_32(text.as_bytes()).map(Self::Sha256).ok_or_else(|| Self::invalid(text)),
+        }
+    }
+
+    fn invalid(text: &str) -> S3Error {
+        let message = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, \
                                STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, \
                                STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, \
                                STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or a valid sha256 value.";
-                invalid_argument(message, CONTENT_SHA256, text)
-            }),
-        }
+        invalid_argument(message, CONTENT_SHA256, text)
     }
 }
 
@@ -297,7 +299,7 @@ fn payload_header(headers: &HeaderMap) -> S3Result<Option<&str>> {
         (None, _) => Ok(None),
         (Some(value), None) => match value.to_str() {
             Ok(text) => Ok(Some(text.trim())),
-            Err(_) => Payload::parse("\u{fffd}").map(|_| None),
+            Err(_) => Err(Payload::invalid(&String::from_utf8_lossy(value.as_bytes()))),
         },
         (Some(_), Some(_)) => Err(invalid_argument("x-amz-content-sha256 must be sent once.", CONTENT_SHA256, "")),
     }

@@ -11,8 +11,8 @@ use panthera_base::{S3Result, Timestamp};
 use sha1::{Digest, Sha1};
 
 use super::scope::iso_seconds;
-use super::{AmzDate, BodyAuth, Head};
-use crate::{date, uri};
+use super::{BodyAuth, Head};
+use crate::uri;
 
 /// Parameters that are part of the canonical resource: AWS's list with what botocore adds, sorted.
 const SUBRESOURCES: [&str; 35] = [
@@ -89,8 +89,8 @@ pub(super) fn claim_header(head: &Head<'_>, rest: &str, now: Timestamp) -> S3Res
     };
     let name = if head.headers.contains_key("x-amz-date") { "x-amz-date" } else { "date" };
     let text = super::single(head.headers, name).unwrap_or_default();
-    let time = date::parse_http_date(text)
-        .or_else(|| AmzDate::parse(text).map(|d| d.time()))
+    let time = super::sigv4::parse_date(text)
+        .map(|date| date.time())
         .ok_or_else(|| super::denied("AWS authentication requires a valid Date or x-amz-date header"))?;
     super::check_skew(text, time, now)?;
     Ok(V2 {
@@ -226,13 +226,14 @@ fn push_amz_headers(out: &mut Vec<u8>, headers: &HeaderMap, moved: &[(String, St
 
 /// `?acl&uploadId=x`: the parameters that choose a resource, sorted by name, values decoded.
 fn push_subresources(out: &mut Vec<u8>, query: &str) {
-    let mut found: Vec<(&str, &str)> =
-        uri::raw_pairs(query).filter(|(name, _)| SUBRESOURCES.binary_search(name).is_ok()).collect();
+    // `acl` and `acl=` are different strings to sign, so the parts are read here and not as pairs.
+    let parts = query.split('&').map(|part| part.split_once('=').map_or((part, None), |(n, v)| (n, Some(v))));
+    let mut found: Vec<(&str, Option<&str>)> = parts.filter(|(n, _)| SUBRESOURCES.binary_search(n).is_ok()).collect();
     found.sort_by_key(|(name, _)| *name);
     for (i, (name, value)) in found.into_iter().enumerate() {
         out.push(if i == 0 { b'?' } else { b'&' });
         out.extend_from_slice(name.as_bytes());
-        if !value.is_empty() {
+        if let Some(value) = value {
             out.push(b'=');
             match uri::percent_decode(value) {
                 Some(decoded) => out.extend_from_slice(&decoded),

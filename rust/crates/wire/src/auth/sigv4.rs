@@ -78,7 +78,16 @@ fn request_date(head: &Head<'_>) -> S3Result<AmzDate> {
         return super::single(head.headers, "x-amz-date").and_then(AmzDate::parse).ok_or_else(invalid);
     }
     let text = super::single(head.headers, "date").ok_or_else(invalid)?;
-    AmzDate::parse(text).or_else(|| date::parse_http_date(text).map(AmzDate::from_timestamp)).ok_or_else(invalid)
+    parse_date(text).ok_or_else(invalid)
+}
+
+/// A date in basic format or as an HTTP date; old signers write `+0000` for `GMT`.
+pub(super) fn parse_date(text: &str) -> Option<AmzDate> {
+    let text = text.trim();
+    AmzDate::parse(text).or_else(|| {
+        let gmt = text.strip_suffix("+0000").map(|rest| format!("{rest}GMT"));
+        date::parse_http_date(gmt.as_deref().unwrap_or(text)).map(AmzDate::from_timestamp)
+    })
 }
 
 /// `host` and every `x-amz-*` header must be signed, or a proxy in between could change what the request means.
@@ -119,40 +128,39 @@ impl V4 {
         let path = if head.path.is_empty() { "/" } else { head.path };
         let mut canonical = Vec::with_capacity(CANONICAL_BYTES);
         self.push_canonical(&mut canonical, head, path);
-        let mut good = self.holds(&key, &canonical);
-        if !good && let Some(path) = respelt(path) {
+        let provided = self.signature.as_bytes();
+        let mut expected = self.signature_over(&key, &canonical);
+        if !super::same(&expected, provided)
+            && let Some(path) = respelt(path)
+        {
             let mut other = Vec::with_capacity(CANONICAL_BYTES);
             self.push_canonical(&mut other, head, &path);
-            good = self.holds(&key, &other);
+            expected = self.signature_over(&key, &other);
         }
-        if !good {
+        if !super::same(&expected, provided) {
             let string_to_sign = self.string_to_sign(&canonical);
             return Err(super::mismatch(self.access_key(), &string_to_sign, &self.signature, Some(&canonical)));
         }
-        Ok(self.body(key))
+        Ok(self.body(key, expected))
     }
 
-    fn body(&self, key: HmacSha256) -> BodyAuth {
+    fn body(&self, key: HmacSha256, seed: [u8; 64]) -> BodyAuth {
         match self.payload {
             Payload::Unsigned => BodyAuth::Unsigned,
             Payload::Sha256(hash) => BodyAuth::Sha256(hash),
             Payload::UnsignedTrailer => BodyAuth::Chunked(ChunkedAuth::unsigned_trailer()),
-            Payload::Signed { trailer } => BodyAuth::Chunked(ChunkedAuth::signed(
-                key,
-                *self.date.as_bytes(),
-                self.credential.scope().to_owned(),
-                self.signature.clone(),
-                trailer,
-            )),
+            Payload::Signed { trailer } => {
+                let scope = self.credential.scope().to_owned();
+                BodyAuth::Chunked(ChunkedAuth::signed(key, *self.date.as_bytes(), scope, seed, trailer))
+            }
         }
     }
 
-    /// Whether the signature is the one over this canonical request.
-    fn holds(&self, key: &HmacSha256, canonical: &[u8]) -> bool {
+    /// The signature over this canonical request, in hex.
+    fn signature_over(&self, key: &HmacSha256, canonical: &[u8]) -> [u8; 64] {
         let mut mac = key.clone();
         self.each_line(canonical, |bytes| mac.update(bytes));
-        let expected: [u8; 32] = mac.finalize().into_bytes().into();
-        super::same(&hex::encode_32(&expected), self.signature.as_bytes())
+        hex::encode_32(&mac.finalize().into_bytes().into())
     }
 
     fn string_to_sign(&self, canonical: &[u8]) -> Vec<u8> {
