@@ -43,6 +43,7 @@ class Core:
         listen: Sequence[str],
         rows: Sequence[Row],
         dispatch: Callable[[ControlRequest], None],
+        complain: Callable[[str], None],
         domains: Sequence[str] = (),
         region: str = "us-east-1",
         tls_cert: str | None = None,
@@ -58,7 +59,11 @@ class Core:
         idle_timeout_s: float = 75.0,
         body_timeout_s: float = 60.0,
     ) -> list[str]:
-        """Binds and accepts. Returns the bound addresses in the order given. `dispatch` is called on a thread of its own."""
+        """Binds and accepts. Returns the bound addresses in the order given.
+
+        `dispatch` is called with each control request, `complain` with each log line of the data plane (what only we can
+        repair), both on threads of their own.
+        """
     def reload_tls(self) -> None: ...
     def drain(self, timeout_s: float) -> bool:
         """Stops accepting, finishes what runs, closes the stores. False when the time was not enough."""

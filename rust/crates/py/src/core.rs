@@ -1,0 +1,135 @@
+//! `Core`: the open stores of one data directory.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use panthera_authz::Authorizer;
+use panthera_base::{Clock, OrdinalSource, SystemClock};
+use panthera_meta::lmdb::{Lmdb, Options};
+use panthera_meta::{CommitError, MetaError, Metastore, Step};
+use panthera_object::{ObjectService, commit};
+use panthera_volume::{Lane, RealDisk, Store, StoreOptions, VolumeState};
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::batch::{Entry, batch};
+use crate::datadir::DataDir;
+use crate::serve::Serving;
+use crate::{Conflict, StoreError};
+
+/// Subdirectories of a data directory.
+const META_DIR: &str = "meta";
+const VOLUME_DIR: &str = "volumes";
+
+/// The open stores, and the listeners over them.
+#[pyclass(frozen, module = "storage._core")]
+pub struct Core {
+    pub(crate) meta: Arc<dyn Metastore>,
+    pub(crate) authz: Arc<Authorizer>,
+    pub(crate) objects: Arc<ObjectService>,
+    pub(crate) volumes: Arc<Store<commit::Ticket>>,
+    pub(crate) serving: Mutex<Option<Serving>>,
+    /// Last: the directory is given up after everything in it is closed.
+    _dir: DataDir,
+}
+
+fn store_error(error: impl std::fmt::Display) -> PyErr {
+    StoreError::new_err(error.to_string())
+}
+
+#[pymethods]
+impl Core {
+    #[new]
+    #[pyo3(signature = (data_dir, *, min_free_bytes = None, volume_bytes = None, sync = true))]
+    fn new(
+        py: Python<'_>,
+        data_dir: &str,
+        min_free_bytes: Option<u64>,
+        volume_bytes: Option<u64>,
+        sync: bool,
+    ) -> PyResult<Self> {
+        py.detach(|| Self::open(Path::new(data_dir), min_free_bytes, volume_bytes, sync)).map_err(StoreError::new_err)
+    }
+
+    /// The value of a key, or None.
+    fn get<'py>(&self, py: Python<'py>, key: &[u8]) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let snapshot = self.meta.snapshot().map_err(store_error)?;
+        let value = snapshot.get(key).map_err(store_error)?;
+        Ok(value.map(|value| PyBytes::new(py, value)))
+    }
+
+    /// Rows of the half-open range in ascending order, at most `limit`.
+    #[allow(clippy::type_complexity)]
+    fn scan<'py>(
+        &self,
+        py: Python<'py>,
+        start: &[u8],
+        end: &[u8],
+        limit: usize,
+    ) -> PyResult<Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>> {
+        let mut rows = Vec::new();
+        let snapshot = self.meta.snapshot().map_err(store_error)?;
+        let visited = snapshot.scan(start..end, &mut |key, value| {
+            if rows.len() == limit {
+                return Step::Stop;
+            }
+            rows.push((PyBytes::new(py, key), PyBytes::new(py, value)));
+            Step::Next
+        });
+        visited.map_err(store_error)?;
+        Ok(rows)
+    }
+
+    /// All or nothing; durable when it returns. Raises Conflict with the index of the guard that did not hold.
+    fn commit(&self, py: Python<'_>, guards: Vec<Entry>, ops: Vec<Entry>) -> PyResult<u64> {
+        let batch = batch(&guards, &ops)?;
+        match py.detach(|| self.meta.commit(&batch)) {
+            Ok(revision) => Ok(revision.0),
+            Err(CommitError::Conflict(guard)) => Err(Conflict::new_err(guard)),
+            Err(CommitError::Store(error)) => Err(store_error(error)),
+        }
+    }
+
+    /// Per volume: id, state, needles, live bytes, dead bytes, file bytes.
+    fn volumes(&self, py: Python<'_>) -> PyResult<Vec<(u32, &'static str, u64, u64, u64, u64)>> {
+        let stats = py.detach(|| self.objects.volume_stats()).map_err(store_error)?;
+        let row = |volume: panthera_volume::VolumeStats| {
+            let state = match (volume.state, volume.lane) {
+                (VolumeState::Active, Lane::Small) => "active",
+                (VolumeState::Active, Lane::Bulk) => "active (bulk)",
+                (VolumeState::Sealed, _) => "sealed",
+                (VolumeState::Suspect, _) => "suspect",
+            };
+            (volume.id, state, volume.needles, volume.live_bytes, volume.dead_bytes, volume.file_bytes)
+        };
+        Ok(stats.into_iter().map(row).collect())
+    }
+}
+
+impl Core {
+    fn open(
+        path: &Path,
+        min_free_bytes: Option<u64>,
+        volume_bytes: Option<u64>,
+        sync: bool,
+    ) -> Result<Self, String> {
+        let dir = DataDir::own(path)?;
+        let options = Options { sync, ..Options::default() };
+        let meta = Lmdb::open(&dir.join(META_DIR), &options).map_err(|error: MetaError| error.to_string())?;
+        let meta: Arc<dyn Metastore> = Arc::new(meta);
+        let mut options = StoreOptions::new(dir.join(VOLUME_DIR));
+        options.sync = sync;
+        options.min_free_bytes = min_free_bytes.unwrap_or(options.min_free_bytes);
+        options.volume_bytes = volume_bytes.unwrap_or(options.volume_bytes);
+        let disk = RealDisk::open(dir.join(VOLUME_DIR)).map_err(|error| format!("{}: {error}", path.display()))?;
+        let (volumes, _report) =
+            Store::open(Arc::new(disk), options, commit::sink(meta.clone())).map_err(|error| error.to_string())?;
+        let authz = Arc::new(Authorizer::default());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let objects =
+            ObjectService::open(meta.clone(), volumes.clone(), authz.clone(), OrdinalSource::default(), clock)
+                .map_err(|error| error.to_string())?;
+        Ok(Self { meta, authz, objects, volumes, serving: Mutex::new(None), _dir: dir })
+    }
+}
