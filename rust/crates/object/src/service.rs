@@ -50,11 +50,11 @@ impl ObjectService {
             NativeOp::DeleteObjects => self.delete_objects(call).await,
             NativeOp::GetObject | NativeOp::HeadObject => self.get_object(call).await,
             NativeOp::GetObjectAttributes => self.get_object_attributes(&call),
-            NativeOp::ListMultipartUploads => self.list_multipart_uploads(&call),
-            NativeOp::ListObjectVersions => self.list_object_versions(&call),
-            NativeOp::ListObjects => self.list_objects(&call),
-            NativeOp::ListObjectsV2 => self.list_objects_v2(&call),
-            NativeOp::ListParts => self.list_parts(&call),
+            NativeOp::ListMultipartUploads
+            | NativeOp::ListObjectVersions
+            | NativeOp::ListObjects
+            | NativeOp::ListObjectsV2
+            | NativeOp::ListParts => self.list(call).await,
             NativeOp::PostObject => self.post_object(call).await,
             NativeOp::PutObject => self.put_object(call).await,
             NativeOp::UploadPart => self.upload_part(call).await,

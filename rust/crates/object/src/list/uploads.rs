@@ -1,0 +1,136 @@
+//! ListMultipartUploads: the open uploads of a bucket, by key and then by age.
+
+use panthera_base::{BucketId, Ordinal, S3Error, S3Result};
+use panthera_meta::records::{UploadRecord, storage_class};
+use panthera_meta::{MetaError, Snapshot, Step, keys};
+use panthera_wire::checksum::{Algorithm, ChecksumType};
+use panthera_wire::xml::Writer;
+
+use super::owners::Owners;
+use super::skip::{Page, Place, Start, beyond, unescape};
+use super::{Body, Params, invalid, whole_second};
+use crate::api::{Call, OpResult, Reply};
+use crate::service::ObjectService;
+
+const ROOT: &str = "ListMultipartUploadsResult";
+/// Room for everything that is not an entry.
+const HEAD_BYTES: usize = 4096;
+/// Kind and bucket before the escaped key of a `u` or `v` row.
+pub(super) const ROW_HEAD_BYTES: usize = 5;
+
+/// A page of uploads, rendered.
+struct Uploads<'a, 's> {
+    params: &'a Params<'a>,
+    bucket: BucketId,
+    owners: Owners<'s>,
+    page: Page<'a>,
+    body: Body,
+    last_key: Vec<u8>,
+    /// `None` when the last thing on the page is a common prefix.
+    last_upload: Option<Ordinal>,
+}
+
+impl ObjectService {
+    pub(super) fn list_multipart_uploads(&self, call: &Call) -> OpResult {
+        let params = Params::read(&call.query, "max-uploads")?;
+        let key_marker = call.query.get("key-marker").unwrap_or_default();
+        // Without a key marker an upload id marker says nothing (AWS).
+        let id_marker = call.query.get("upload-id-marker").filter(|id| !id.is_empty() && !key_marker.is_empty());
+        let after = id_marker.map(read_marker).transpose()?;
+        let snapshot = self.meta.snapshot().map_err(S3Error::internal)?;
+        let mut uploads = Uploads {
+            params: &params,
+            bucket: call.bucket.id,
+            owners: self.owners(&*snapshot),
+            page: Page::new(params.filter(), params.limit),
+            body: Body::new(0),
+            last_key: Vec::new(),
+            last_upload: None,
+        };
+        uploads.fill(&*snapshot, key_marker.as_bytes(), after).map_err(S3Error::internal)?;
+
+        let mut head = Writer::document(ROOT, HEAD_BYTES);
+        params.put_echo(&mut head, &call.bucket_name, "MaxUploads");
+        params.put_key(&mut head, "KeyMarker", key_marker.as_bytes());
+        head.text("UploadIdMarker", call.query.get("upload-id-marker").unwrap_or_default());
+        if uploads.page.truncated() {
+            params.put_key(&mut head, "NextKeyMarker", &uploads.last_key);
+            head.text("NextUploadIdMarker", &uploads.last_upload.map(Ordinal::to_wire).unwrap_or_default());
+        }
+        head.flag("IsTruncated", uploads.page.truncated());
+        Ok(Reply::xml(uploads.body.finish(head, ROOT)))
+    }
+}
+
+fn read_marker(id: &str) -> S3Result<Ordinal> {
+    Ordinal::from_wire(id).ok_or_else(|| invalid("Invalid uploadId marker", "upload-id-marker", id))
+}
+
+impl Uploads<'_, '_> {
+    fn fill(&mut self, snapshot: &dyn Snapshot, marker: &[u8], after: Option<Ordinal>) -> Result<(), MetaError> {
+        let filter = self.params.filter();
+        let start = match (marker, after) {
+            (b"", _) => Start::At(self.params.prefix.into()),
+            (marker, Some(_)) => filter.from(marker),
+            (marker, None) => filter.after(marker),
+        };
+        let Start::At(key) = start else { return Ok(()) };
+        let first = match after {
+            // Uploads of the marker's own key that are newer than the marker's.
+            Some(upload) if key == marker => keys::next_key(&keys::upload(self.bucket, marker, upload)),
+            _ => keys::upload_prefix_range(self.bucket, &key).start,
+        };
+        let end = keys::upload_prefix_range(self.bucket, self.params.prefix.as_bytes()).end;
+        let mut failed = None;
+        snapshot.scan(&first[..]..&end[..], &mut |row, value| {
+            self.visit(row, value).unwrap_or_else(|error| {
+                failed = Some(error);
+                Step::Stop
+            })
+        })?;
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn visit(&mut self, row: &[u8], value: &[u8]) -> Result<Step, MetaError> {
+        let not_an_upload = || MetaError::Corrupt("a row that is no upload among uploads".into());
+        let (key, rest) = row.get(ROW_HEAD_BYTES..).and_then(unescape).ok_or_else(not_an_upload)?;
+        let ordinal = Ordinal(u64::from_be_bytes(rest.try_into().map_err(|_| not_an_upload())?));
+        match self.page.place(&key) {
+            Place::Full => return Ok(Step::Stop),
+            Place::Prefix(len) => {
+                self.last_key = key[..len].to_vec();
+                self.last_upload = None;
+                self.body.put_prefix(self.params, &self.last_key);
+                let next = beyond(&self.last_key);
+                return Ok(
+                    next.map_or(Step::Stop, |next| Step::Seek(keys::upload_prefix_range(self.bucket, &next).start))
+                );
+            }
+            Place::Entry => {}
+        }
+        self.put(&key, ordinal, value)?;
+        self.last_key.clear();
+        self.last_key.extend_from_slice(&key);
+        self.last_upload = Some(ordinal);
+        Ok(Step::Next)
+    }
+
+    fn put(&mut self, key: &[u8], ordinal: Ordinal, value: &[u8]) -> Result<(), MetaError> {
+        let upload = UploadRecord::decode(value)?;
+        let owner = self.owners.owner(upload.object.owner)?;
+        let out = &mut self.body.entries;
+        out.raw(b"<Upload>");
+        self.params.put_key(out, "Key", key);
+        out.text("UploadId", &ordinal.to_wire());
+        super::owners::put(out, "Initiator", owner);
+        super::owners::put(out, "Owner", owner);
+        out.text("StorageClass", storage_class::name(upload.object.storage_class).unwrap_or_default());
+        out.time("Initiated", whole_second(ordinal.timestamp()));
+        if let Some(algorithm) = Algorithm::from_code(upload.checksum_algorithm) {
+            out.text("ChecksumAlgorithm", algorithm.name());
+            out.text("ChecksumType", ChecksumType::from_code(upload.checksum_kind).map_or("", ChecksumType::name));
+        }
+        out.raw(b"</Upload>");
+        Ok(())
+    }
+}

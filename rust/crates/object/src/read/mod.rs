@@ -1,0 +1,12 @@
+//! Reads of one object: GetObject, HeadObject, GetObjectAttributes.
+//!
+//! Belongs here: what is answered about a version and which of its bytes are sent. Does not belong here: finding the
+//! version (`resolve`), several objects (`list`).
+
+mod attributes;
+mod get;
+mod headers;
+mod stored;
+mod stream;
+
+pub(crate) use stream::Source;
