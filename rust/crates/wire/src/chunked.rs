@@ -24,7 +24,7 @@ const CHUNK_SIGNATURE: &str = "chunk-signature=";
 #[derive(Clone, Debug)]
 pub struct ChunkedAuth {
     trailer: bool,
-    chain: Option<Chain>,
+    chain: Option<Box<Chain>>,
 }
 
 /// Each signature signs the one before it; the first is the request's.
@@ -44,7 +44,7 @@ impl ChunkedAuth {
 
     /// STREAMING-AWS4-HMAC-SHA256-PAYLOAD, with `trailer` …-TRAILER. `seed` is the verified signature of the request.
     pub(crate) fn signed(key: HmacSha256, date: [u8; 16], scope: String, seed: [u8; 64], trailer: bool) -> Self {
-        Self { trailer, chain: Some(Chain { key, date, scope, previous: seed }) }
+        Self { trailer, chain: Some(Box::new(Chain { key, date, scope, previous: seed })) }
     }
 
     /// Whether chunks carry signatures.
@@ -106,7 +106,7 @@ enum State {
 /// The decoder. After an error it must not be used again.
 #[derive(Debug)]
 pub struct ChunkedDecoder {
-    chain: Option<Chain>,
+    chain: Option<Box<Chain>>,
     trailer: bool,
     state: State,
     /// The beginning of a line that came in pieces.
@@ -219,6 +219,9 @@ impl ChunkedDecoder {
             if before == Some(&b'\r') {
                 end = Some(at);
                 break;
+            }
+            if self.state == State::Size {
+                return Err(framing("a line does not end with CRLF"));
             }
         }
         let Some(at) = end else {
