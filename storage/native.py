@@ -1,0 +1,84 @@
+"""The door to the extension module: the only importer of `storage._core`.
+
+Belongs here: the check that the extension fits this code, and its errors as those of `storage.api`. Does not belong
+here: logic. Everything else in Python sees protocols.
+"""
+
+from collections.abc import Sequence
+from typing import Final, TypedDict, Unpack
+
+from storage import _core
+from storage._core import ConfigError, ControlRequest, error_codes, generate_key
+from storage.api import Conflict, Guard, Op, StoreError
+
+__all__ = [
+    "ConfigError",
+    "Conflict",
+    "ControlRequest",
+    "Core",
+    "StoreError",
+    "error_codes",
+    "generate_key",
+]
+
+_ABI: Final = 1
+
+if _core.ABI != _ABI:
+    raise ImportError(f"storage._core has ABI {_core.ABI} and this code needs {_ABI}: build again with `make build`")
+
+
+class CoreOptions(TypedDict, total=False):
+    """Settings of the stores; defaults and meanings in `_core.pyi`."""
+
+    min_free_bytes: int
+    volume_bytes: int
+    sync: bool
+
+
+class Core:
+    """The open stores of one data directory and the listeners over them. A Metastore and a RecordStore.
+
+    Raises StoreError when the directory cannot be opened (its text names the owner's pid when another process has it),
+    ConfigError for a setting the core refuses.
+    """
+
+    def __init__(self, data_dir: str, **options: Unpack[CoreOptions]) -> None:
+        try:
+            self._core = _core.Core(data_dir, **options)
+        except _core.StoreError as error:
+            raise StoreError(*error.args) from error
+        # The listeners' calls raise nothing that needs translating; their signatures are those of the stub.
+        self.serve = self._core.serve
+        self.reload_tls = self._core.reload_tls
+        self.drain = self._core.drain
+        self.metrics = self._core.metrics
+
+    def get(self, key: bytes) -> bytes | None:
+        """See `storage.api.Metastore`."""
+        try:
+            return self._core.get(key)
+        except _core.StoreError as error:
+            raise StoreError(*error.args) from error
+
+    def scan(self, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """See `storage.api.Metastore`."""
+        try:
+            return self._core.scan(start, end, max(limit, 0))
+        except _core.StoreError as error:
+            raise StoreError(*error.args) from error
+
+    def commit(self, guards: Sequence[Guard], ops: Sequence[Op]) -> int:
+        """See `storage.api.Metastore`."""
+        try:
+            return self._core.commit(guards, ops)
+        except _core.Conflict as conflict:
+            raise Conflict(conflict.args[0]) from conflict
+        except _core.StoreError as error:
+            raise StoreError(*error.args) from error
+
+    def volumes(self) -> list[tuple[int, str, int, int, int, int]]:
+        """Per volume: id, state, needles, live bytes, dead bytes, file bytes. Seconds on large stores."""
+        try:
+            return self._core.volumes()
+        except _core.StoreError as error:
+            raise StoreError(*error.args) from error

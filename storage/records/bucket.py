@@ -1,0 +1,81 @@
+"""The bucket row."""
+
+import struct
+from dataclasses import dataclass, replace
+from typing import Final, TypedDict, Unpack
+
+from storage.records.fence import FenceRecord, Versioning, versioning_of
+from storage.records.fields import VERSION, Fields
+from storage.records.sections import Others, encoded, others, read_sections, text, write_sections
+
+_FIXED: Final = struct.Struct("<BBHIIIQQ")
+_FLAG_OBJECT_LOCK: Final = 1
+_REGION: Final = 1
+
+
+class BucketChange(TypedDict, total=False):
+    """What `BucketRecord.replace` takes: fields that change while a bucket lives."""
+
+    versioning: Versioning
+    object_lock: bool
+    owner: int
+    generation: int
+    region: str | None
+    others: Others
+
+
+@dataclass(frozen=True, slots=True)
+class BucketRecord:
+    """A bucket and its compiled configuration. `generation` grows with every change of configuration."""
+
+    id: int
+    tenant: int
+    owner: int
+    created_us: int
+    versioning: Versioning = Versioning.NEVER
+    object_lock: bool = False
+    generation: int = 0
+    region: str | None = None
+    others: Others = ()
+
+    @classmethod
+    def decode(cls, data: bytes) -> "BucketRecord":
+        """Reads a bucket. RecordError."""
+        fields = Fields("bucket", data, _FIXED.size)
+        versioning = versioning_of(fields, 1)
+        lock = fields.flags(2, _FLAG_OBJECT_LOCK, 2)
+        _, _, _, number, tenant, owner, created_us, generation = _FIXED.unpack_from(data)
+        sections = read_sections(fields, _FIXED.size)
+        return cls(
+            id=number,
+            tenant=tenant,
+            owner=owner,
+            created_us=created_us,
+            versioning=versioning,
+            object_lock=bool(lock),
+            generation=generation,
+            region=text("bucket", sections.get(_REGION)),
+            others=others(sections, (_REGION,)),
+        )
+
+    def encode(self) -> bytes:
+        """The row's value."""
+        fixed = _FIXED.pack(
+            VERSION,
+            self.versioning,
+            _FLAG_OBJECT_LOCK if self.object_lock else 0,
+            self.id,
+            self.tenant,
+            self.owner,
+            self.created_us,
+            self.generation,
+        )
+        return fixed + write_sections([(_REGION, encoded(self.region))], self.others)
+
+    def replace(self, **changes: Unpack[BucketChange]) -> "BucketRecord":
+        """The record with other fields."""
+        return replace(self, **changes)
+
+    def fence(self, generation: int) -> FenceRecord:
+        """What the bucket's fence row says at this generation of it."""
+        return FenceRecord(self.versioning, self.object_lock, generation)

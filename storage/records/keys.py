@@ -1,0 +1,263 @@
+"""Builders and parsers of every row key of FORMAT.md, and the ranges that are walked.
+
+Belongs here: bytes of keys. Numbers are big-endian, so that byte order is number order; a key that goes on behind an
+object key escapes it. The same as `rust/crates/meta/src/keys.rs`.
+"""
+
+from enum import IntEnum
+from typing import Final
+
+from storage.api import KEY_LIMIT
+
+STORE: Final = b"m"
+TENANT: Final = b"T"
+TENANT_NAME: Final = b"n"
+USER: Final = b"U"
+USER_NAME: Final = b"N"
+CREDENTIAL: Final = b"k"
+BUCKET: Final = b"b"
+TENANT_BUCKET: Final = b"B"
+FENCE: Final = b"f"
+DOCUMENT: Final = b"c"
+TALLY: Final = b"t"
+OBJECT: Final = b"o"
+VERSION: Final = b"v"
+NULL_VERSION: Final = b"z"
+UPLOAD: Final = b"u"
+PART: Final = b"p"
+
+FORMAT: Final = STORE + b"format"
+NEXT_BUCKET: Final = STORE + b"next/bucket"
+NEXT_TENANT: Final = STORE + b"next/tenant"
+NEXT_USER: Final = STORE + b"next/user"
+
+_U64_MAX: Final = (1 << 64) - 1
+_OPEN: Final = b"\x00\xff"
+_CLOSE: Final = b"\x00\x01"
+
+Range = tuple[bytes, bytes]
+"""Start and end of a half-open range."""
+
+
+class TallyOf(IntEnum):
+    """What a tally row of a bucket counts."""
+
+    OBJECTS = 0
+    VERSIONS = 1
+    PARTS = 2
+
+
+def store(name: str) -> bytes:
+    """`m | name`."""
+    return STORE + name.encode()
+
+
+def tenant(number: int) -> bytes:
+    """`T | tenant`."""
+    return TENANT + _u32(number)
+
+
+def tenant_name(name: bytes) -> bytes:
+    """`n | name`."""
+    return TENANT_NAME + name
+
+
+def user(number: int) -> bytes:
+    """`U | user`."""
+    return USER + _u32(number)
+
+
+def user_name(tenant_number: int, name: bytes) -> bytes:
+    """`N | tenant | name`."""
+    return USER_NAME + _u32(tenant_number) + name
+
+
+def credential(access_key_id: bytes) -> bytes:
+    """`k | access key id`."""
+    return CREDENTIAL + access_key_id
+
+
+def bucket(name: bytes) -> bytes:
+    """`b | name`."""
+    return BUCKET + name
+
+
+def tenant_bucket(tenant_number: int, name: bytes) -> bytes:
+    """`B | tenant | name`."""
+    return TENANT_BUCKET + _u32(tenant_number) + name
+
+
+def fence(bucket_number: int) -> bytes:
+    """`f | bucket`."""
+    return FENCE + _u32(bucket_number)
+
+
+def document(bucket_number: int, name: str) -> bytes:
+    """`c | bucket | kind name`."""
+    return DOCUMENT + _u32(bucket_number) + name.encode()
+
+
+def tally(bucket_number: int, of: TallyOf) -> bytes:
+    """`t | bucket | what`."""
+    return TALLY + _u32(bucket_number) + bytes([of])
+
+
+def object(bucket_number: int, key: bytes) -> bytes:  # noqa: A001  Amazon's word
+    """`o | bucket | key`."""
+    return OBJECT + _u32(bucket_number) + key
+
+
+def version(bucket_number: int, key: bytes, ordinal: int) -> bytes:
+    """`v | bucket | esc(key) | !ordinal`: newest first."""
+    return VERSION + _u32(bucket_number) + escape(key) + _u64(_U64_MAX - ordinal)
+
+
+def null_version(bucket_number: int, key: bytes) -> bytes:
+    """`z | bucket | esc(key)`."""
+    return NULL_VERSION + _u32(bucket_number) + escape(key)
+
+
+def upload(bucket_number: int, key: bytes, ordinal: int) -> bytes:
+    """`u | bucket | esc(key) | ordinal`: oldest first."""
+    return UPLOAD + _u32(bucket_number) + escape(key) + _u64(ordinal)
+
+
+def part(bucket_number: int, upload_ordinal: int, number: int) -> bytes:
+    """`p | bucket | upload | part number`."""
+    return PART + _u32(bucket_number) + _u64(upload_ordinal) + number.to_bytes(2, "big")
+
+
+def kind_range(kind: bytes) -> Range:
+    """Every row of a kind."""
+    return prefix_range(kind)
+
+
+def bucket_rows(kind: bytes, bucket_number: int) -> Range:
+    """Every row of a kind that belongs to the bucket (kinds whose key begins with a bucket number)."""
+    return prefix_range(kind + _u32(bucket_number))
+
+
+def tenant_bucket_range(tenant_number: int) -> Range:
+    """The buckets of a tenant."""
+    return prefix_range(TENANT_BUCKET + _u32(tenant_number))
+
+
+def user_name_range(tenant_number: int) -> Range:
+    """The user names of a tenant."""
+    return prefix_range(USER_NAME + _u32(tenant_number))
+
+
+def document_range(bucket_number: int) -> Range:
+    """The configuration documents of a bucket."""
+    return bucket_rows(DOCUMENT, bucket_number)
+
+
+def object_range(bucket_number: int) -> Range:
+    """The current objects of a bucket."""
+    return bucket_rows(OBJECT, bucket_number)
+
+
+def version_range(bucket_number: int) -> Range:
+    """The `v` rows of a bucket."""
+    return bucket_rows(VERSION, bucket_number)
+
+
+def versions_of(bucket_number: int, key: bytes) -> Range:
+    """The `v` rows of one key, newest first."""
+    return prefix_range(VERSION + _u32(bucket_number) + escape(key))
+
+
+def upload_range(bucket_number: int) -> Range:
+    """The open uploads of a bucket."""
+    return bucket_rows(UPLOAD, bucket_number)
+
+
+def part_range(bucket_number: int, upload_ordinal: int) -> Range:
+    """The parts of one upload, in part order."""
+    return prefix_range(PART + _u32(bucket_number) + _u64(upload_ordinal))
+
+
+def prefix_range(prefix: bytes) -> Range:
+    """All keys that begin with the prefix."""
+    return prefix, successor(prefix)
+
+
+def successor(prefix: bytes) -> bytes:
+    """The least bytes above every key with the prefix; for 0xFF alone, bytes longer than any key."""
+    head = prefix.rstrip(b"\xff")
+    if not head:
+        return b"\xff" * (max(len(prefix), KEY_LIMIT) + 1)
+    return head[:-1] + bytes([head[-1] + 1])
+
+
+def escape(key: bytes) -> bytes:
+    """`esc(key)`: every 0x00 as 0x00 0xFF, then 0x00 0x01."""
+    return key.replace(b"\x00", _OPEN) + _CLOSE
+
+
+def unescape(data: bytes) -> tuple[bytes, bytes]:
+    """The key at the front and what follows it. ValueError when it is not an escaped key."""
+    key, at = b"", 0
+    while True:
+        zero = data.find(b"\x00", at)
+        mark = data[zero : zero + 2] if zero >= 0 else b""
+        if mark not in (_OPEN, _CLOSE):
+            raise ValueError("not an escaped key")
+        key += data[at:zero]
+        at = zero + 2
+        if mark == _CLOSE:
+            return key, data[at:]
+        key += b"\x00"
+
+
+def parse_object(row: bytes) -> tuple[int, bytes]:
+    """Bucket and key of an `o` row. This and the next three raise ValueError for another row."""
+    return _bucket_of(OBJECT, row)
+
+
+def parse_version(row: bytes) -> tuple[int, bytes, int]:
+    """Bucket, key and ordinal of a `v` row."""
+    bucket_number, rest = _bucket_of(VERSION, row)
+    key, ordinal = unescape(rest)
+    return bucket_number, key, _U64_MAX - _number(ordinal, 8)
+
+
+def parse_null_version(row: bytes) -> tuple[int, bytes]:
+    """Bucket and key of a `z` row."""
+    bucket_number, rest = _bucket_of(NULL_VERSION, row)
+    key, rest = unescape(rest)
+    _number(rest, 0)
+    return bucket_number, key
+
+
+def parse_upload(row: bytes) -> tuple[int, bytes, int]:
+    """Bucket, key and ordinal of a `u` row."""
+    bucket_number, rest = _bucket_of(UPLOAD, row)
+    key, ordinal = unescape(rest)
+    return bucket_number, key, _number(ordinal, 8)
+
+
+def parse_part(row: bytes) -> tuple[int, int, int]:
+    """Bucket, upload and part number of a `p` row."""
+    bucket_number, rest = _bucket_of(PART, row)
+    return bucket_number, _number(rest[:8], 8), _number(rest[8:], 2)
+
+
+def _u32(number: int) -> bytes:
+    return number.to_bytes(4, "big")
+
+
+def _u64(number: int) -> bytes:
+    return number.to_bytes(8, "big")
+
+
+def _number(data: bytes, size: int) -> int:
+    if len(data) != size:
+        raise ValueError("a key with a number of another size")
+    return int.from_bytes(data, "big")
+
+
+def _bucket_of(kind: bytes, row: bytes) -> tuple[int, bytes]:
+    if row[:1] != kind or len(row) < 5:
+        raise ValueError(f"not a row of kind {kind.decode()}")
+    return int.from_bytes(row[1:5], "big"), row[5:]
