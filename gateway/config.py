@@ -22,7 +22,9 @@ DEFAULT: Final = "default"
 
 _UNITS: Final = {"": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
 _SIZE: Final = re.compile(r"(\d+)\s*([KMGT]iB)?\Z", re.IGNORECASE)
-_DOMAIN: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:\d{1,5})?\Z")
+_DOMAIN: Final = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:\d{1,5})?\Z"
+)
 _REGION: Final = re.compile(r"[a-z0-9-]{1,64}\Z")
 _ACCESS_KEY: Final = re.compile(r"[A-Za-z0-9._-]+\Z")
 
@@ -179,7 +181,9 @@ class Config:
     access_log: Path | None = _setting(None, _path, "File that gets one line for each request, in Amazon's log format.")
     workers: int = _setting(0, _between(0, 1024), "Threads of the data plane; 0: one for each processor.")
     control_queue: int = _setting(256, _between(1, 65_536), "Control requests that may wait; more answer SlowDown.")
-    control_deadline_s: float = _setting(30.0, _seconds, "A control request is answered by then, if only with an error.")
+    control_deadline_s: float = _setting(
+        30.0, _seconds, "A control request is answered by then, if only with an error."
+    )
     connections_per_address: int = _setting(4096, _between(1, 1 << 20), "Open connections of one client address.")
     header_timeout_s: float = _setting(30.0, _seconds, "Time for a request's head to arrive.")
     idle_timeout_s: float = _setting(75.0, _seconds, "Time a connection may wait for its next request.")

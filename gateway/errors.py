@@ -46,7 +46,6 @@ class Code(StrEnum):
     REPLICATION_NOT_FOUND = "ReplicationConfigurationNotFoundError"
     ENCRYPTION_NOT_FOUND = "ServerSideEncryptionConfigurationNotFoundError"
     SLOW_DOWN = "SlowDown"
-    TOO_MANY_BUCKETS = "TooManyBuckets"
 
 
 class S3Error(Exception):

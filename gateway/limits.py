@@ -21,10 +21,10 @@ BUCKET_TAGS: Final = 50
 """Tags of a bucket (AWS)."""
 
 TAG_KEY_CHARS: Final = 128
-"""Longest tag key in UTF-16 code units, as AWS counts characters."""
+"""Longest tag key in characters (AWS)."""
 
 TAG_VALUE_CHARS: Final = 256
-"""Longest tag value in UTF-16 code units."""
+"""Longest tag value in characters (AWS)."""
 
 XML_DEPTH: Final = 16
 """Nesting of any XML body; S3's deepest document has 8 levels."""
@@ -40,9 +40,6 @@ TAGGING_BODY_BYTES: Final = 1 << 20
 
 PAGE_BUCKETS: Final = 10_000
 """Most buckets on a page of ListBuckets, and the page when the client names none (AWS: max-buckets)."""
-
-BUCKETS_PER_TENANT: Final = 100_000
-"""Buckets of one tenant: AWS allows a million by request; 100 000 keeps an unpaged ListBuckets below 20 MiB."""
 
 NAME_CHARS: Final = 64
 """Longest name of a tenant or a user (IAM user names)."""
@@ -67,6 +64,9 @@ ADMIN_PAGE: Final = 1_000
 
 HANDLER_THREADS: Final = 8
 """Control requests running at once. They wait for commits, not for the processor."""
+
+DISPLAY_NAME_CHARS: Final = 256
+"""Longest display name and e-mail address (254 is the longest address there is)."""
 
 COMMIT_ATTEMPTS: Final = 8
 """Times a handler repeats a batch whose guard did not hold before it answers that the client should try again."""

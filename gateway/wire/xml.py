@@ -142,7 +142,7 @@ def tree(name: str, *children: "Tree | None") -> Tree:
     return Tree(name, children)
 
 
-def text(name: str, value: str | int | bool) -> Tree:
+def text(name: str, value: str | int | bool) -> Tree:  # noqa: FBT001 - the value is a value
     """An element with a text, booleans as `true` and `false`."""
     return Tree(name, ("true" if value else "false") if isinstance(value, bool) else str(value))
 

@@ -1,0 +1,217 @@
+"""The composition root: configuration -> stores -> core -> handlers and admin API -> ready. The only file that opens
+anything.
+
+Belongs here: the order of starting and stopping. Does not belong here: reading settings (`config.py`), deciding
+anything about requests. Order: the data directory is locked and opened, the first tenant and the root user exist, the
+control loop runs, then the ports accept; stopping goes the other way.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+
+from gateway.accounts import Accounts, RootKey
+from gateway.admin.app import AdminServices, admin_app
+from gateway.config import Config
+from gateway.dispatch import Dispatcher
+from gateway.errors import SettingError
+from gateway.model import Place
+from gateway.ops.table import HANDLERS, core_rows
+from gateway.remote import ROOT_FILE, read_root_file
+from storage.native import ConfigError, Core, StoreError, generate_key
+
+_log: Final = logging.getLogger("panthera")
+_data_plane_log: Final = logging.getLogger("panthera.data")
+
+ADMIN_BACKLOG: Final = 64
+"""Connections waiting on the admin port: people and scrapers."""
+
+
+class StartError(Exception):
+    """Why the server did not start; `status` is what the process exits with (2: another process owns the data)."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def serve(config: Config, say: Callable[[str], None]) -> None:
+    """Serves until SIGTERM or SIGINT. `say` gets the lines for standard output. SettingError, StartError."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    core = _open(config)
+    try:
+        asyncio.run(_run(config, core, say))
+    finally:
+        # After a clean stop this is a second, empty drain; after a failed start it closes the stores.
+        core.drain(config.drain_timeout_s)
+
+
+def _open(config: Config) -> Core:
+    try:
+        config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Core(
+            str(config.data),
+            min_free_bytes=config.min_free_bytes,
+            volume_bytes=config.volume_bytes,
+            sync=config.sync,
+        )
+    except OSError as error:
+        raise SettingError("data", config.origins["data"], str(error)) from error
+    except ConfigError as error:
+        raise SettingError("data", config.origins["data"], str(error)) from error
+    except StoreError as error:
+        raise StartError(str(error), 2 if "pid" in str(error) else 1) from error
+
+
+async def _run(config: Config, core: Core, say: Callable[[str], None]) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    accounts = Accounts(core, clock_us=lambda: time.time_ns() // 1000, entropy=generate_key)
+    root, first_start = _root(config, accounts)
+    dispatcher = Dispatcher(loop, HANDLERS, core, Place(region=config.region))
+    services = AdminServices(core=core, accounts=accounts, ready=lambda: not stop.is_set())
+    with _admin_socket(config) as admin_socket:
+        admin_url = "http://{}:{}".format(*_named(admin_socket))
+        server = uvicorn.Server(_uvicorn_config(services))
+        admin = asyncio.create_task(_serve_admin(server, admin_socket))
+        bound = _listen(config, core, dispatcher)
+        scheme = "https" if config.tls_cert else "http"
+        endpoints = [f"{scheme}://{address}" for address in bound]
+        _write_root_file(config.data / ROOT_FILE, root, admin_url)
+        if first_start:
+            _greet(say, root, config.external_url or endpoints[0], config.region)
+        say(f"ready {' '.join(endpoints)} admin {admin_url}")
+        with contextlib.suppress(OSError, AttributeError):
+            sys.stdout.flush()
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({stopping, admin}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        _log.info("draining")
+        clean = await asyncio.to_thread(core.drain, config.drain_timeout_s)
+        await dispatcher.close()
+        server.should_exit = True
+        await admin
+    if not clean:
+        _log.warning("some requests did not end within %s s", config.drain_timeout_s)
+
+
+def _listen(config: Config, core: Core, dispatcher: Dispatcher) -> list[str]:
+    """Starts the S3 port; a refusal names the setting it is about."""
+    try:
+        return core.serve(
+            listen=config.s3_listen,
+            rows=core_rows(),
+            dispatch=dispatcher.dispatch,
+            complain=_data_plane_log.error,
+            domains=config.domains,
+            region=config.region,
+            tls_cert=None if config.tls_cert is None else str(config.tls_cert),
+            tls_key=None if config.tls_key is None else str(config.tls_key),
+            trusted_proxies=config.trusted_proxies,
+            sigv2=config.sigv2,
+            access_log=None if config.access_log is None else str(config.access_log),
+            workers=config.workers,
+            control_queue=config.control_queue,
+            control_deadline_s=config.control_deadline_s,
+            connections_per_address=config.connections_per_address,
+            header_timeout_s=config.header_timeout_s,
+            idle_timeout_s=config.idle_timeout_s,
+            body_timeout_s=config.body_timeout_s,
+        )
+    except ConfigError as error:
+        name = _blamed(str(error))
+        raise SettingError(name, config.origins[name], str(error)) from error
+    except OSError as error:
+        raise SettingError("s3_listen", config.origins["s3_listen"], str(error)) from error
+
+
+def _blamed(message: str) -> str:
+    """The setting a refusal of the core is about: its messages begin with the argument's name."""
+    names = {"listen": "s3_listen", "tls": "tls_cert", "cert": "tls_cert", "key": "tls_key", "domains": "domains"}
+    names |= {"access": "access_log", "trusted": "trusted_proxies", "region": "region"}
+    first = message.replace("_", " ").replace(":", " ").split(" ", 1)[0].lower()
+    return names.get(first, "s3_listen")
+
+
+def _admin_socket(config: Config) -> socket.socket:
+    host, _, port = config.admin_listen.rpartition(":")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, int(port)))
+        bound.listen(ADMIN_BACKLOG)
+        bound.setblocking(False)  # noqa: FBT003 - the standard library's own signature
+    except OSError as error:
+        bound.close()
+        raise SettingError("admin_listen", config.origins["admin_listen"], str(error)) from error
+    return bound
+
+
+def _named(bound: socket.socket) -> tuple[str, int]:
+    host, port = bound.getsockname()[:2]
+    return (f"[{host}]" if ":" in host else host), port
+
+
+def _uvicorn_config(services: AdminServices) -> uvicorn.Config:
+    return uvicorn.Config(
+        admin_app(services), lifespan="off", log_config=None, access_log=False, server_header=False, ws="none"
+    )
+
+
+async def _serve_admin(server: uvicorn.Server, bound: socket.socket) -> None:
+    """Runs uvicorn on our socket and our loop, without its signal handlers: signals are ours."""
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
+    await server.serve(sockets=[bound])
+
+
+def _root(config: Config, accounts: Accounts) -> tuple[RootKey, bool]:
+    """The root credentials, made sure of; True when they were generated just now.
+
+    Settings win; else what the data directory says, else what the store says, else new ones.
+    """
+    kept = read_root_file(config.data)
+    if config.root_access_key is not None and config.root_secret_key is not None:
+        key, fresh = RootKey(config.root_access_key, config.root_secret_key), False
+    elif (stored := accounts.root_key(kept.get("access_key"))) is not None:
+        key, fresh = stored, False
+    else:
+        key, fresh = accounts.new_key(), True
+    accounts.bootstrap(key, replaces=kept.get("access_key"))
+    return key, fresh
+
+
+def _write_root_file(path: Path, key: RootKey, admin_url: str) -> None:
+    """Whole or not at all, readable by the owner only."""
+    content = {"admin_url": admin_url, "access_key": key.access_key, "secret_key": key.secret_key}
+    draft = path.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def _greet(say: Callable[[str], None], key: RootKey, endpoint: str, region: str) -> None:
+    """What a new user needs, once."""
+    say(f"root credentials, shown once: access key {key.access_key}  secret key {key.secret_key}")
+    say("try:")
+    say(
+        f"  AWS_ACCESS_KEY_ID={key.access_key} AWS_SECRET_ACCESS_KEY={key.secret_key} AWS_DEFAULT_REGION={region}"
+        f" aws --endpoint-url {endpoint} s3 mb s3://first"
+    )

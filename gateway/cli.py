@@ -1,0 +1,286 @@
+"""The command `panthera`.
+
+Belongs here: commands, their flags, how answers are printed, exit statuses. Does not belong here: reading settings
+(`config.py`), doing anything (`boot.py`, the admin API, `storage.verify`).
+
+Exit statuses: 0 done; 1 refused or something is wrong, said on standard error; 2 a bad setting or command line, or a
+data directory that another process owns.
+"""
+
+import importlib
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import quote
+
+import click
+
+from gateway.config import DEFAULT, SETTINGS, load, shown
+from gateway.errors import SettingError
+from gateway.remote import Remote, RemoteError, find
+
+Command = Callable[..., Any]
+
+
+def _die(message: str, status: int) -> NoReturn:
+    click.echo(f"panthera: {message}", err=True)
+    sys.exit(status)
+
+
+def _with_settings(command: Command) -> Command:
+    """Every setting as a flag, and `--config`. Secrets have no flag: a command line is no place for them."""
+    for setting in reversed(SETTINGS):
+        if setting.secret or setting.name == "root_access_key":
+            continue
+        if isinstance(setting.default, bool):
+            flag = f"{setting.flag}/--no-{setting.flag[2:]}"
+            command = click.option(flag, setting.name, default=None, help=setting.meaning)(command)
+        else:
+            kind = {"multiple": True} if setting.many else {"default": None}
+            command = click.option(setting.flag, setting.name, metavar="VALUE", help=setting.meaning, **kind)(command)
+    return click.option("--config", "config_file", type=click.Path(path_type=Path), help="A TOML file of settings.")(
+        command
+    )
+
+
+def _given(flags: dict[str, Any]) -> dict[str, object]:
+    return {name: value for name, value in flags.items() if value is not None and value != ()}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="panthera")
+def main() -> None:
+    """An S3-compatible object gateway."""
+
+
+@main.command()
+@_with_settings
+def serve(config_file: Path | None, **flags: Any) -> None:
+    """Serve until SIGTERM or SIGINT. Prints one line starting with `ready` when requests are accepted."""
+    try:
+        config = load(_given(flags), config_file=config_file)
+    except SettingError as error:
+        _die(str(error), 2)
+    boot = importlib.import_module("gateway.boot")
+    try:
+        boot.serve(config, click.echo)
+    except SettingError as error:
+        _die(str(error), 2)
+    except boot.StartError as error:
+        _die(str(error), error.status)
+
+
+@main.group(name="config")
+def config_group() -> None:
+    """Settings."""
+
+
+@config_group.command(name="show")
+@click.option("--effective", is_flag=True, help="All settings, not only those that differ from their default.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_with_settings
+def config_show(effective: bool, as_json: bool, config_file: Path | None, **flags: Any) -> None:
+    """Print each value and where it came from."""
+    try:
+        config = load(_given(flags), config_file=config_file)
+    except SettingError as error:
+        _die(str(error), 2)
+    rows = [row for row in shown(config) if effective or row[2] != DEFAULT]
+    if as_json:
+        _print_json([dict(zip(("setting", "value", "origin"), row, strict=True)) for row in rows])
+    else:
+        _print_table(("SETTING", "VALUE", "FROM"), rows)
+
+
+def _client_options(command: Command) -> Command:
+    command = click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+    command = click.option(
+        "--data",
+        type=click.Path(path_type=Path),
+        default=Path("data"),
+        envvar="PANTHERA_DATA",
+        help="Data directory of a local server, for its address and credentials.",
+    )(command)
+    return click.option("--admin-url", "admin", metavar="URL", help="The admin API; else PANTHERA_ADMIN_URL.")(command)
+
+
+def _ask(
+    admin: str | None, data: Path, request: Callable[[Remote], Any], *, columns: Sequence[str], as_json: bool
+) -> None:
+    """Sends a request and prints its answer: JSON, or a table of `columns`."""
+    try:
+        answer = request(find(admin, data))
+    except RemoteError as error:
+        _die(str(error), 1)
+    if as_json:
+        _print_json(answer)
+    elif columns:
+        rows = answer if isinstance(answer, list) else [answer]
+        _print_table(
+            [column.upper() for column in columns], [[_cell(row.get(name)) for name in columns] for row in rows]
+        )
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
+
+
+def _print_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=2))
+
+
+def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(line[place]) for line in (head, *rows)) for place in range(len(head))]
+    for line in (head, *rows):
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+_TENANT = ("name", "created", "buckets")
+_USER = ("tenant", "name", "admin", "display_name", "email", "canonical_id")
+_KEY = ("access_key", "tenant", "user", "created", "disabled")
+
+
+@main.group()
+def tenant() -> None:
+    """Tenants: units of isolation."""
+
+
+@tenant.command(name="add")
+@click.argument("name")
+@_client_options
+def tenant_add(name: str, admin: str | None, data: Path, as_json: bool) -> None:
+    """Add a tenant."""
+    _ask(admin, data, lambda r: r.call("POST", "/v1/tenants", {"name": name}), columns=_TENANT, as_json=as_json)
+
+
+@tenant.command(name="list")
+@_client_options
+def tenant_list(admin: str | None, data: Path, as_json: bool) -> None:
+    """List tenants."""
+    _ask(admin, data, lambda r: r.call("GET", "/v1/tenants"), columns=_TENANT, as_json=as_json)
+
+
+@tenant.command(name="rm")
+@click.argument("name")
+@_client_options
+def tenant_rm(name: str, admin: str | None, data: Path, as_json: bool) -> None:
+    """Remove a tenant that has no buckets, with its users and keys."""
+    _ask(admin, data, lambda r: r.call("DELETE", f"/v1/tenants/{quote(name, '')}"), columns=(), as_json=as_json)
+
+
+@main.group()
+def user() -> None:
+    """Users of tenants."""
+
+
+@user.command(name="add")
+@click.argument("tenant_name", metavar="TENANT")
+@click.argument("name")
+@click.option("--admin", "is_admin", is_flag=True, help="May do everything in its tenant.")
+@click.option("--display-name", help="What owner elements show; else the name.")
+@click.option("--email", help="E-mail address.")
+@_client_options
+def user_add(tenant_name: str, name: str, is_admin: bool, as_json: bool, **more: Any) -> None:
+    """Add a user. Without --admin it may do nothing yet: relations that grant less come later."""
+    admin, data = more.pop("admin"), more.pop("data")
+    body = {"tenant": tenant_name, "name": name, "admin": is_admin, **_given(more)}
+    _ask(admin, data, lambda r: r.call("POST", "/v1/users", body), columns=_USER, as_json=as_json)
+
+
+@user.command(name="list")
+@click.argument("tenant_name", metavar="[TENANT]", required=False)
+@_client_options
+def user_list(tenant_name: str | None, admin: str | None, data: Path, as_json: bool) -> None:
+    """List users, of one tenant or of all."""
+    query = f"?tenant={quote(tenant_name, '')}" if tenant_name else ""
+    _ask(admin, data, lambda r: r.call("GET", f"/v1/users{query}"), columns=_USER, as_json=as_json)
+
+
+@user.command(name="rm")
+@click.argument("tenant_name", metavar="TENANT")
+@click.argument("name")
+@_client_options
+def user_rm(tenant_name: str, name: str, admin: str | None, data: Path, as_json: bool) -> None:
+    """Remove a user with its keys. What it owns stays, owned by nobody who can sign."""
+    path = f"/v1/users/{quote(tenant_name, '')}/{quote(name, '')}"
+    _ask(admin, data, lambda r: r.call("DELETE", path), columns=(), as_json=as_json)
+
+
+@main.group()
+def key() -> None:
+    """Access keys of users."""
+
+
+@key.command(name="add")
+@click.argument("tenant_name", metavar="TENANT")
+@click.argument("user_name", metavar="USER")
+@click.option("--access-key", help="Bring your own access key id; else one is generated.")
+@click.option("--secret-key-file", type=click.File(), help="File with the secret of your own key; `-` reads stdin.")
+@_client_options
+def key_add(
+    tenant_name: str, user_name: str, access_key: str | None, secret_key_file: Any, admin: str | None, **more: Any
+) -> None:
+    """Add an access key. Its secret is printed now and never again."""
+    body: dict[str, Any] = {"tenant": tenant_name, "user": user_name}
+    if (access_key is None) != (secret_key_file is None):
+        _die("--access-key and --secret-key-file belong together", 2)
+    if access_key is not None:
+        body |= {"access_key": access_key, "secret_key": secret_key_file.read().strip()}
+    columns = ("access_key", "secret_key")
+    _ask(admin, more["data"], lambda r: r.call("POST", "/v1/keys", body), columns=columns, as_json=more["as_json"])
+
+
+@key.command(name="list")
+@click.argument("tenant_name", metavar="[TENANT]", required=False)
+@click.argument("user_name", metavar="[USER]", required=False)
+@_client_options
+def key_list(tenant_name: str | None, user_name: str | None, admin: str | None, data: Path, as_json: bool) -> None:
+    """List access keys, of everybody, of a tenant, or of a user."""
+    given = {"tenant": tenant_name, "user": user_name}
+    query = "&".join(f"{name}={quote(value, '')}" for name, value in given.items() if value)
+    _ask(admin, data, lambda r: r.call("GET", f"/v1/keys?{query}"), columns=_KEY, as_json=as_json)
+
+
+@key.command(name="rm")
+@click.argument("access_key")
+@_client_options
+def key_rm(access_key: str, admin: str | None, data: Path, as_json: bool) -> None:
+    """Remove an access key. From now on nothing signed with it is accepted."""
+    _ask(admin, data, lambda r: r.call("DELETE", f"/v1/keys/{quote(access_key, '')}"), columns=(), as_json=as_json)
+
+
+@main.command()
+@_client_options
+def stats(admin: str | None, data: Path, as_json: bool) -> None:
+    """Live and dead bytes of each volume. Walks every manifest: seconds on large stores."""
+    columns = ("volume", "state", "needles", "live_bytes", "dead_bytes", "file_bytes")
+
+    def ask(remote: Remote) -> Any:
+        answer = remote.call("GET", "/v1/stats")
+        return answer if as_json else answer["volumes"]
+
+    _ask(admin, data, ask, columns=columns, as_json=as_json)
+
+
+@main.command()
+@click.option("--data", type=click.Path(path_type=Path, exists=True), required=True, help="A closed data directory.")
+def verify(data: Path) -> None:
+    """Check a closed data directory end to end, in plain Python. Exit 1 and a list when something is wrong."""
+    problems = importlib.import_module("storage.verify").verify(data)
+    for problem in problems:
+        click.echo(str(problem))
+    if problems:
+        _die(f"{len(problems)} problems in {data}", 1)
+    click.echo(f"{data} is sound")
+
+
+@main.command()
+@click.option("--data", type=click.Path(path_type=Path, exists=True), required=True, help="A closed data directory.")
+@click.option("--to", type=click.Path(path_type=Path), required=True, help="Where to write what is found.")
+def rescue(data: Path, to: Path) -> None:
+    """Export every object with its metadata, without the server and without the Rust extension."""
+    click.echo(str(importlib.import_module("storage.verify").rescue(data, to)))

@@ -1,0 +1,178 @@
+"""Buckets: making, finding, removing them, and where they are.
+
+Belongs here: CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation. Does not belong here: configuration of a bucket
+(its family's file), the list of buckets (`service.py`).
+"""
+
+import re
+from typing import Final
+
+from gateway.errors import Code, S3Error
+from gateway.limits import BUCKET_TAGS
+from gateway.model import Answer, Call, xml_answer
+from gateway.ops.change import repeated
+from gateway.ops.context import bucket_of
+from gateway.wire.names import check_bucket_name
+from gateway.wire.tag_set import Tags, tagging_document, tags_of
+from gateway.wire.xml import document, malformed, parse, text
+from storage import api
+from storage.api import Conflict, Op, absent, delete, delete_range, empty_range, equals, put
+from storage.records import keys
+from storage.records.bucket import BucketRecord
+from storage.records.pointer import encode_document, encode_id
+
+DEFAULT_REGION: Final = "us-east-1"
+"""The region that reads as an empty LocationConstraint, and where recreating an own bucket succeeds (AWS)."""
+
+_REGION: Final = re.compile(r"(?:[a-z0-9][a-z0-9-]{0,62}|EU)\Z")
+_CANNED_ACLS: Final = frozenset({"private", "public-read", "public-read-write", "authenticated-read"})
+_OWNERSHIP: Final = frozenset({"BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"})
+
+
+def create_bucket(call: Call) -> Answer:
+    """Makes a bucket of the caller's tenant.
+
+    InvalidBucketName, InvalidLocationConstraint, MalformedXML; BucketAlreadyExists for another tenant's name. For an
+    own bucket 200 in us-east-1 and BucketAlreadyOwnedByYou elsewhere, as AWS. NotImplemented for what cannot be yet.
+    """
+    check_bucket_name(call.bucket)
+    _check_headers(call)
+    region, tags = _configuration(call)
+    created = Answer(200, (("location", f"/{call.bucket}"),))
+
+    def attempt() -> Answer:
+        row = keys.bucket(call.bucket.encode())
+        taken = call.store.get(row)
+        if taken is not None:
+            return _taken(call, BucketRecord.decode(taken), created)
+        tenant = keys.tenant(call.caller.tenant)
+        tenant_value = call.store.get(tenant)
+        if tenant_value is None:
+            raise S3Error(Code.ACCESS_DENIED)
+        last = call.store.get(keys.NEXT_BUCKET)
+        fresh = absent(keys.NEXT_BUCKET) if last is None else equals(keys.NEXT_BUCKET, last)
+        number = 1 if last is None else api.counters(last)[0] + 1
+        guards = [absent(row), equals(tenant, tenant_value), fresh]
+        call.store.commit(guards, [*_rows(call, number, region, tags), api.add(keys.NEXT_BUCKET, 1)])
+        return created
+
+    return repeated(attempt)
+
+
+def _taken(call: Call, record: BucketRecord, created: Answer) -> Answer:
+    fields = (("BucketName", call.bucket),)
+    if record.tenant != call.caller.tenant:
+        raise S3Error(Code.BUCKET_ALREADY_EXISTS, fields=fields)
+    if call.place.region != DEFAULT_REGION:
+        raise S3Error(Code.BUCKET_ALREADY_OWNED_BY_YOU, fields=fields)
+    return created
+
+
+def _rows(call: Call, number: int, region: str | None, tags: Tags) -> list[Op]:
+    """Every row a new bucket consists of."""
+    name = call.bucket.encode()
+    record = BucketRecord(
+        id=number,
+        tenant=call.caller.tenant,
+        owner=call.caller.user,
+        created_us=call.now_us,
+        generation=1,
+        region=region,
+    )
+    rows = [
+        put(keys.bucket(name), record.encode()),
+        put(keys.tenant_bucket(call.caller.tenant, name), encode_id(number)),
+        put(keys.fence(number), record.fence(record.generation).encode()),
+    ]
+    if tags:
+        rows.append(put(keys.document(number, "tagging"), encode_document(tagging_document(tags))))
+    return rows
+
+
+def _check_headers(call: Call) -> None:
+    """What CreateBucket's headers may ask for. A header that is accepted and ignored would be a lie."""
+    lock = call.headers.get("x-amz-bucket-object-lock-enabled", "false").lower()
+    if lock == "true":
+        raise S3Error(Code.NOT_IMPLEMENTED, "Object Lock is not implemented.")
+    if lock != "false":
+        raise _invalid("x-amz-bucket-object-lock-enabled", lock)
+    acl = call.headers.get("x-amz-acl", "private")
+    if acl not in _CANNED_ACLS:
+        raise _invalid("x-amz-acl", acl)
+    if acl != "private" or any(name.startswith("x-amz-grant-") for name in call.headers):
+        raise S3Error(Code.NOT_IMPLEMENTED, "Access control lists other than private are not implemented.")
+    ownership = call.headers.get("x-amz-object-ownership", "BucketOwnerEnforced")
+    if ownership not in _OWNERSHIP:
+        raise _invalid("x-amz-object-ownership", ownership)
+    if ownership != "BucketOwnerEnforced":
+        raise S3Error(Code.NOT_IMPLEMENTED, "Object ownership other than BucketOwnerEnforced is not implemented.")
+    namespace = call.headers.get("x-amz-bucket-namespace", "global")
+    if namespace != "global":
+        raise S3Error(Code.NOT_IMPLEMENTED, "Bucket namespaces other than global are not implemented.")
+
+
+def _invalid(name: str, value: str) -> S3Error:
+    return S3Error(Code.INVALID_ARGUMENT, None, (("ArgumentName", name), ("ArgumentValue", value)))
+
+
+def _configuration(call: Call) -> tuple[str | None, Tags]:
+    """Region and tags of the body, when there is one. Any well-formed region is taken (DECISIONS.md 6)."""
+    if not call.body.strip():
+        return None, ()
+    root = parse(call.body, "CreateBucketConfiguration")
+    root.only("LocationConstraint", "Location", "Bucket", "Tags")
+    if root.optional("Location") is not None or root.optional("Bucket") is not None:
+        raise S3Error(Code.NOT_IMPLEMENTED, "Directory buckets are not implemented.")
+    tags = root.optional("Tags")
+    constraint = root.optional("LocationConstraint")
+    region = None if constraint is None else constraint.leaf().strip()
+    if region and not _REGION.match(region):
+        raise S3Error(Code.INVALID_LOCATION_CONSTRAINT, None, (("LocationConstraint", region),))
+    if tags is None and constraint is None and root.children:
+        raise malformed()
+    return region or None, () if tags is None else tags_of(tags, limit=BUCKET_TAGS)
+
+
+def head_bucket(call: Call) -> Answer:
+    """200 and the region."""
+    region = bucket_of(call).region or call.place.region
+    return Answer(200, (("x-amz-bucket-region", region), ("x-amz-access-point-alias", "false")))
+
+
+def get_bucket_location(call: Call) -> Answer:
+    """The region as a constraint; us-east-1 is the empty one."""
+    region = bucket_of(call).region or call.place.region
+    return xml_answer(document(text("LocationConstraint", "" if region == DEFAULT_REGION else region)))
+
+
+def delete_bucket(call: Call) -> Answer:
+    """Removes an empty bucket with its configuration; uploads still open are aborted (DECISIONS.md 7).
+
+    BucketNotEmpty while there is an object, a version or a delete marker.
+    """
+    number = bucket_of(call).id
+    name = call.bucket.encode()
+    fields = (("BucketName", call.bucket),)
+    contents = [keys.bucket_rows(kind, number) for kind in (keys.OBJECT, keys.VERSION)]
+    leftovers = (keys.UPLOAD, keys.PART, keys.NULL_VERSION, keys.DOCUMENT, keys.TALLY)
+
+    def attempt() -> Answer:
+        value = call.store.get(keys.bucket(name))
+        if value is None or BucketRecord.decode(value).id != number:
+            raise S3Error(Code.NO_SUCH_BUCKET, fields=fields)
+        guards = [equals(keys.bucket(name), value), *(empty_range(*rows) for rows in contents)]
+        deletes = [
+            delete(keys.bucket(name)),
+            delete(keys.tenant_bucket(BucketRecord.decode(value).tenant, name)),
+            delete(keys.fence(number)),
+            *(delete_range(*keys.bucket_rows(kind, number)) for kind in leftovers),
+        ]
+        try:
+            call.store.commit(guards, deletes)
+        except Conflict as conflict:
+            if conflict.guard > 0:
+                raise S3Error(Code.BUCKET_NOT_EMPTY, fields=fields) from conflict
+            raise
+        return Answer(204)
+
+    return repeated(attempt)
