@@ -1,0 +1,200 @@
+"""Writes new golden bytes of records and keys: `python tests/vectors/make_records.py`.
+
+Existing cases are never changed: bytes once stored stay readable for ever. A case whose bytes would differ from what is
+on disk stops the script; a new record version gets new cases. Both languages read the files (`tests/storage` and the
+tests of crate meta), so bytes made by the Python encoder here are checked by an independent decoder there.
+"""
+
+import dataclasses
+import enum
+import json
+import pathlib
+import sys
+from typing import Any
+
+from storage.records import content_type, keys, pointer
+from storage.records.bucket import BucketRecord
+from storage.records.credential import CredentialRecord
+from storage.records.fence import FenceRecord, Versioning
+from storage.records.manifest import ChunkRef, Manifest
+from storage.records.object import Checksum, ObjectRecord, PartEntry
+from storage.records.part import PartRecord
+from storage.records.tenant import TenantRecord
+from storage.records.upload import UploadRecord
+from storage.records.user import UserRecord
+
+FOLDER = pathlib.Path(__file__).parent / "records"
+NOW = 1_795_000_000_123_456
+LATER = NOW + 77
+CHUNK = ChunkRef(bytes(range(32)), 4096)
+OTHERS = ((200, b"from a later version"), (255, b""))
+
+OBJECTS = {
+    "empty": ObjectRecord(ordinal=NOW, owner=1, etag=bytes.fromhex("d41d8cd98f00b204e9800998ecf8427e")),
+    "one chunk": ObjectRecord(
+        size=4096,
+        ordinal=NOW,
+        owner=7,
+        etag=bytes(range(16)),
+        manifest=Manifest((CHUNK,)),
+        content_type=b"text/plain",
+        null_version=True,
+    ),
+    "delete marker": ObjectRecord(ordinal=LATER, owner=7, delete_marker=True),
+    "indirect": ObjectRecord(
+        size=5 << 40, ordinal=NOW, owner=2**32 - 1, manifest=Manifest((CHUNK, ChunkRef(b"\xff" * 32, 2**32 - 1)), True)
+    ),
+    "everything": ObjectRecord(
+        size=2**64 - 1,
+        ordinal=2**64 - 1,
+        owner=3,
+        etag=b"\xab" * 16,
+        parts=2,
+        manifest=Manifest((CHUNK, CHUNK)),
+        multipart_etag=True,
+        storage_class=6,
+        content_type=b"text/x-unheard-of; charset=\xe9",
+        cache_control=b"no-cache",
+        content_disposition=b'attachment; filename="a b.txt"',
+        content_encoding=b"gzip",
+        content_language=b"",
+        expires=b"Thu, 01 Dec 2094 16:00:00 GMT",
+        website_redirect=b"/other",
+        user_metadata=((b"name", b"value"), (b"empty", b""), (b"bytes", b"\xff\x00")),
+        tags=(("key", "value"), ("größe", "日本"), ("", "")),
+        checksums=(Checksum(2, 0, b"\x01\x02\x03\x04"), Checksum(5, 1, b"\x77" * 32)),
+        part_table=(PartEntry(1, 5 << 20, b"\x01\x02\x03\x04"), PartEntry(10_000, 0, b"")),
+        others=OTHERS,
+    ),
+}
+CASES: dict[str, dict[str, Any]] = {
+    "object": OBJECTS,
+    "upload": {
+        "plain": UploadRecord(ObjectRecord(ordinal=NOW, owner=7)),
+        "with checksum and metadata": UploadRecord(
+            ObjectRecord(ordinal=NOW, owner=7, storage_class=1, user_metadata=((b"a", b"b"),), others=OTHERS), 3, 0
+        ),
+    },
+    "part": {
+        "empty": PartRecord(ordinal=NOW),
+        "with checksum": PartRecord(8192, NOW, b"\xcd" * 16, Manifest((CHUNK, CHUNK)), 1, b"\x0a\x0b\x0c\x0d"),
+        "indirect": PartRecord(5 << 30, NOW, b"\xcd" * 16, Manifest((CHUNK,), True)),
+    },
+    "bucket": {
+        "new": BucketRecord(1, 1, 1, NOW),
+        "with everything": BucketRecord(
+            2**32 - 1, 2, 3, NOW, Versioning.SUSPENDED, True, 2**64 - 1, "eu-central-1", OTHERS
+        ),
+    },
+    "fence": {
+        "new": FenceRecord(),
+        "enabled": FenceRecord(Versioning.ENABLED, False, 1),
+        "locked": FenceRecord(Versioning.ENABLED, True, 2**64 - 1),
+    },
+    "tenant": {
+        "plain": TenantRecord(1, NOW, bytes(range(32)), "main"),
+        "disabled": TenantRecord(2**32 - 1, NOW, b"\xff" * 32, "größe", True, OTHERS),
+    },
+    "user": {
+        "plain": UserRecord(1, 1, NOW, bytes(range(32)), "root"),
+        "with everything": UserRecord(
+            9, 2, NOW, b"\xee" * 32, "anna", "Anna Ä", "anna@example.com", True, True, True, OTHERS
+        ),
+    },
+    "credential": {
+        "plain": CredentialRecord(1, 1, NOW, bytes(range(32)), b"secret"),
+        "session": CredentialRecord(
+            tenant=2,
+            user=9,
+            created_us=NOW,
+            canonical_id=b"\xee" * 32,
+            secret_key=b"wJalrXUtnFEMI/K7MDENG",
+            expires_us=LATER,
+            display_name="Anna Ä",
+            disabled=True,
+            tenant_admin=True,
+            root=True,
+            session_token=b"token",
+            session_policy=b"\x00\x01",
+            others=OTHERS,
+        ),
+    },
+}
+KEYS: list[tuple[str, list[Any]]] = [
+    ("store", ["format"]),
+    ("store", ["next/bucket"]),
+    ("tenant", [1]),
+    ("tenant_name", [b"main"]),
+    ("user", [2**32 - 1]),
+    ("user_name", [1, b"anna"]),
+    ("credential", [b"AKIAIOSFODNN7EXAMPLE"]),
+    ("bucket", [b"photos"]),
+    ("tenant_bucket", [258, b"photos"]),
+    ("fence", [66051]),
+    ("document", [1, "tagging"]),
+    ("tally", [1, 2]),
+    ("object", [1, "a/b\0c/é".encode()]),
+    ("object", [1, b""]),
+    ("version", [1, b"a/b", NOW]),
+    ("version", [1, b"\0a\0\0\xff\0", 0]),
+    ("null_version", [1, b"a\0b"]),
+    ("upload", [1, b"a\0b", NOW]),
+    ("part", [1, NOW, 10_000]),
+]
+VALUES: list[tuple[str, list[Any]]] = [
+    ("encode_id", [66051]),
+    ("encode_ordinal", [NOW]),
+    ("encode_document", [b"<Tagging/>"]),
+    ("encode_document", [b""]),
+    ("encode_format", [1]),
+]
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON: bytes as hex, records as objects, enumerations as numbers."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if dataclasses.is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, tuple | list):
+        return [plain(each) for each in value]
+    return int(value) if isinstance(value, enum.IntEnum) else value
+
+
+def argument(value: Any) -> Any:
+    """A builder's argument: bytes as {"hex": …}, so that they differ from text."""
+    return {"hex": value.hex()} if isinstance(value, bytes) else value
+
+
+def write(name: str, cases: list[dict[str, Any]]) -> None:
+    """Appends the cases that are new."""
+    path = FOLDER / f"{name}.json"
+    old = json.loads(path.read_text()) if path.exists() else []
+    known = {case["name"]: case for case in old}
+    for case in cases:
+        if known.setdefault(case["name"], case) != case:
+            sys.exit(f"{path.name}: {case['name']}: the bytes have changed; old bytes must stay readable")
+    path.write_text(json.dumps(list(known.values()), indent=1, ensure_ascii=False) + "\n")
+
+
+def main() -> None:
+    """Writes every file."""
+    for kind, records in CASES.items():
+        cases = [{"name": n, "hex": r.encode().hex(), "fields": plain(r)} for n, r in records.items()]
+        write(kind, cases)
+    for name, module, calls in (("keys", keys, KEYS), ("pointers", pointer, VALUES)):
+        cases = [
+            {
+                "name": f"{builder} {number}",
+                "builder": builder,
+                "arguments": [argument(each) for each in arguments],
+                "hex": getattr(module, builder)(*arguments).hex(),
+            }
+            for number, (builder, arguments) in enumerate(calls)
+        ]
+        write(name, cases)
+    write("content_types", [{"name": n.decode(), "number": i} for i, n in enumerate(content_type.NAMES)])
+
+
+if __name__ == "__main__":
+    main()
