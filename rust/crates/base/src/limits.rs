@@ -50,6 +50,8 @@ pub const HEAD_BYTES: usize = 64 << 10;
 pub const HEADERS: usize = 256;
 /// One line of aws-chunked framing: size, signature and extensions.
 pub const CHUNK_LINE_BYTES: usize = 1024;
+/// Trailing headers of an aws-chunked body; clients send one checksum, and each is searched for among the announced.
+pub const TRAILERS: usize = 16;
 /// Largest chunk an aws-chunked client may announce; chunks are streamed, so this only bounds arithmetic.
 pub const CHUNK_BYTES: u64 = 5 << 30;
 /// Objects up to this size are one chunk; larger ones are cut by content.

@@ -312,6 +312,9 @@ impl ChunkedDecoder {
         if self.trailers.iter().any(|(n, _)| *n == name) {
             return Err(bad_trailer("a header twice"));
         }
+        if self.trailers.len() == limits::TRAILERS {
+            return Err(bad_trailer("too many headers"));
+        }
         self.trailers.push((name, value.to_owned()));
         Ok(())
     }

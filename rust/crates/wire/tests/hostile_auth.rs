@@ -156,6 +156,19 @@ fn host_and_amz_headers_must_be_signed() {
 }
 
 #[test]
+fn signed_names_have_a_limit_and_stand_once() {
+    let names = |count: usize| {
+        let more: String = (0..count - 3).map(|i| format!(";x{i}")).collect();
+        v4(CREDENTIAL, &format!("host;x-amz-content-sha256;x-amz-date{more}"))
+    };
+    assert!(claim(&with(&[("authorization", &names(limits::HEADERS))]), "").is_ok());
+    for bad in [names(limits::HEADERS + 1), v4(CREDENTIAL, "host;host;x-amz-content-sha256;x-amz-date")] {
+        let code = ErrorCode::AuthorizationHeaderMalformed;
+        refused(&with(&[("authorization", &bad)]), "", code, "the SignedHeaders are malformed");
+    }
+}
+
+#[test]
 fn the_payload_word() {
     refused(
         &without("x-amz-content-sha256"),

@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use panthera_base::{ErrorCode, Timestamp};
+use panthera_base::{ErrorCode, S3Result, Timestamp};
 use panthera_wire::auth::{self, AuthPolicy, BodyAuth, Claim, Head, SignatureVersion, SigningKeys, post};
 use panthera_wire::chunked::{Chunked, ChunkedDecoder};
 use panthera_wire::hex;
@@ -63,7 +63,7 @@ impl Request {
         }
     }
 
-    fn verify(&self) -> panthera_base::S3Result<BodyAuth> {
+    fn verify(&self) -> S3Result<BodyAuth> {
         let head = self.head();
         match auth::claim(&head, self.now, &self.policy)? {
             Claim::Signed(claim) => claim.verify(&head, &self.secret, &SigningKeys::default()),
@@ -132,7 +132,10 @@ fn pieces(v: &Value) -> Vec<u8> {
     v.as_array().unwrap().iter().flat_map(piece).collect()
 }
 
-fn decode(request: &Request, wire: &[u8], step: usize) -> panthera_base::S3Result<(Vec<u8>, Vec<(String, String)>)> {
+/// Content and trailers.
+type Decoded = (Vec<u8>, Vec<(String, String)>);
+
+fn decode(request: &Request, wire: &[u8], step: usize) -> S3Result<Decoded> {
     let BodyAuth::Chunked(auth) = request.verify().unwrap() else { panic!("not chunked") };
     let length = request.headers["x-amz-decoded-content-length"].to_str().unwrap().parse().unwrap();
     let announced = request.headers.get("x-amz-trailer").map(|t| t.to_str().unwrap().to_owned());

@@ -91,7 +91,7 @@ pub(super) fn claim(head: &Head<'_>, now: Timestamp, policy: &AuthPolicy) -> S3R
     let credential = Credential::parse(&credential, &date, policy.region.as_deref(), Place::Query)?;
     check_expiry(expires, date.time(), now)?;
     let signed_headers = uri::decode_query_part(signed_headers);
-    check_signed_headers(head, &signed_headers)?;
+    check_signed_headers(head, &signed_headers, Place::Query)?;
     let payload_in_query = p.payload.map(uri::decode_query_part);
     let payload = match payload_in_query.as_deref() {
         Some(text) => Some(text),

@@ -3,8 +3,6 @@
 //!
 //! Does not belong here: whether SigV2 is accepted at all (see `claim`).
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderMap;
 use panthera_base::{S3Result, Timestamp};
@@ -12,6 +10,7 @@ use sha1::{Digest, Sha1};
 
 use super::scope::iso_seconds;
 use super::{BodyAuth, Head};
+use crate::checksum::base64;
 use crate::uri;
 
 /// Parameters that are part of the canonical resource: AWS's list with what botocore adds, sorted.
@@ -75,7 +74,7 @@ pub(super) fn sign<'a>(secret: &[u8], parts: impl IntoIterator<Item = &'a [u8]>)
     for part in parts {
         mac.update(part);
     }
-    STANDARD.encode(mac.finalize().into_bytes())
+    base64::encode(&mac.finalize().into_bytes())
 }
 
 /// Reads what follows `AWS ` in the Authorization header.
@@ -92,7 +91,7 @@ pub(super) fn claim_header(head: &Head<'_>, rest: &str, now: Timestamp) -> S3Res
     let time = super::sigv4::parse_date(text)
         .map(|date| date.time())
         .ok_or_else(|| super::denied("AWS authentication requires a valid Date or x-amz-date header"))?;
-    super::check_skew(text, time, now)?;
+    super::check_skew(text.as_bytes(), time, now)?;
     Ok(V2 {
         access_key: access_key.to_owned(),
         signature: signature.to_owned(),
@@ -258,7 +257,7 @@ mod tests {
             let secret = vec![b'k'; len];
             let mut mac = Hmac::<Sha1>::new_from_slice(&secret).unwrap();
             mac.update(b"xy");
-            assert_eq!(sign(&secret, [&b"x"[..], b"y"]), STANDARD.encode(mac.finalize().into_bytes()));
+            assert_eq!(sign(&secret, [&b"x"[..], b"y"]), base64::encode(&mac.finalize().into_bytes()));
         }
     }
 }

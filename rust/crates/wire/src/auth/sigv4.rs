@@ -3,7 +3,7 @@
 //! Does not belong here: scopes, key derivation, the chunks of a body.
 
 use hmac::Mac;
-use panthera_base::{ErrorCode, S3Error, S3Result, Timestamp};
+use panthera_base::{ErrorCode, S3Error, S3Result, Timestamp, limits};
 use sha2::{Digest, Sha256};
 
 use super::keys::HmacSha256;
@@ -52,13 +52,13 @@ pub(super) fn claim_header(head: &Head<'_>, rest: &str, now: Timestamp, policy: 
     };
     let date = request_date(head)?;
     let credential = Credential::parse(credential, &date, policy.region.as_deref(), place)?;
-    super::check_skew(&String::from_utf8_lossy(date.as_bytes()), date.time(), now)?;
+    super::check_skew(date.as_bytes(), date.time(), now)?;
     let Some(payload) = super::payload_header(head.headers)? else {
         let message = "Missing required header for this request: x-amz-content-sha256";
         return Err(S3Error::with_message(ErrorCode::InvalidRequest, message));
     };
     let payload = Payload::parse(payload)?;
-    check_signed_headers(head, signed_headers)?;
+    check_signed_headers(head, signed_headers, place)?;
     Ok(V4 {
         credential,
         date,
@@ -91,7 +91,12 @@ pub(super) fn parse_date(text: &str) -> Option<AmzDate> {
 }
 
 /// `host` and every `x-amz-*` header must be signed, or a proxy in between could change what the request means.
-pub(super) fn check_signed_headers(head: &Head<'_>, signed: &str) -> S3Result<()> {
+pub(super) fn check_signed_headers(head: &Head<'_>, signed: &str, place: Place) -> S3Result<()> {
+    // A name said twice, or more names than headers can be, only makes the canonical request large.
+    let repeated = |(i, name): (usize, &str)| signed.split(';').take(i).any(|earlier| earlier == name);
+    if signed.split(';').count() > limits::HEADERS || signed.split(';').enumerate().any(repeated) {
+        return Err(place.malformed("the SignedHeaders are malformed; expecting each name once."));
+    }
     let is_signed = |name: &str| signed.split(';').any(|s| s.eq_ignore_ascii_case(name));
     let mut missing = String::new();
     let needed = head.headers.keys().map(http::HeaderName::as_str).filter(|name| name.starts_with("x-amz-"));

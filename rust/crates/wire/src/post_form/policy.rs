@@ -3,12 +3,11 @@
 //! Belongs here: reading the document, checking the fields of a form against it, in AWS's words. Does not belong here:
 //! its signature (`auth::post`), bucket policies.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use panthera_base::{ErrorCode, S3Error, S3Result, Timestamp};
 use serde_json::Value;
 
 use crate::auth::parse_iso8601;
+use crate::checksum::base64;
 
 /// A policy document that has been read. Values are compared as bytes, names without regard to case.
 #[derive(Clone, Debug)]
@@ -36,10 +35,10 @@ fn denied(what: impl AsRef<str>) -> S3Error {
 
 impl Policy {
     /// Reads the document from the form's `policy` field. InvalidPolicyDocument says what is wrong with it.
-    pub fn parse(base64: &str) -> S3Result<Self> {
+    pub fn parse(field: &str) -> S3Result<Self> {
         // Forms made by hand break the lines of their base64.
-        let packed: Vec<u8> = base64.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
-        let bytes = STANDARD.decode(packed).map_err(|_| invalid("Invalid Base64."))?;
+        let packed: String = field.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+        let bytes = base64::decode(&packed).ok_or_else(|| invalid("Invalid Base64."))?;
         let Ok(Value::Object(document)) = serde_json::from_slice(&bytes) else {
             return Err(invalid("Invalid JSON."));
         };
