@@ -359,3 +359,60 @@ fn meta_error(error: heed::Error) -> MetaError {
 
 // LMDB stores lengths of values in 32 bits.
 const _: () = assert!(VALUE_LIMIT <= u32::MAX as usize);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(key: &str) -> Batch {
+        let mut batch = Batch::default();
+        batch.put(key.into(), b"v".to_vec());
+        batch
+    }
+
+    fn failure(kind: io::ErrorKind) -> heed::Error {
+        heed::Error::Io(io::Error::from(kind))
+    }
+
+    #[test]
+    fn after_a_failed_commit_nothing_is_written_and_everything_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Lmdb::open(dir.path(), &Options::default()).unwrap();
+        let before = store.commit(&put("a")).unwrap();
+        // What a commit answers when its fdatasync fails with EIO.
+        assert!(matches!(store.commit_failed(failure(io::ErrorKind::Other)), MetaError::Disk(_)));
+        for _ in 0..2 {
+            match store.commit(&put("b")) {
+                Err(CommitError::Store(MetaError::Disk(text))) => assert!(text.contains("writing stopped"), "{text}"),
+                other => panic!("{other:?}"),
+            }
+        }
+        let view = store.snapshot().unwrap();
+        assert_eq!((view.get(b"a").unwrap(), view.get(b"b").unwrap()), (Some(&b"v"[..]), None));
+        assert_eq!(view.revision(), before);
+        drop(view);
+        drop(store);
+        let store = Lmdb::open(dir.path(), &Options::default()).unwrap();
+        assert!(store.commit(&put("b")).unwrap() > before, "reopening is the way out");
+    }
+
+    #[test]
+    fn a_full_disk_does_not_end_writing() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Lmdb::open(dir.path(), &Options::default()).unwrap();
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+            assert!(matches!(store.commit_failed(failure(kind)), MetaError::Full(_)));
+        }
+        assert!(matches!(store.commit_failed(heed::Error::Mdb(MdbError::MapFull)), MetaError::Full(_)));
+        store.commit(&put("a")).unwrap();
+    }
+
+    #[test]
+    fn the_contract_fits_what_lmdb_can_store() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Lmdb::open(dir.path(), &Options::default()).unwrap();
+        assert!(store.env.max_key_size() >= crate::KEY_LIMIT, "{}", store.env.max_key_size());
+        assert_eq!(store.env.max_readers(), MAX_READERS);
+        assert_eq!(store.env.info().map_size, MAP_BYTES);
+    }
+}
