@@ -13,6 +13,9 @@ mod multipart;
 mod post;
 mod read;
 mod resolve;
+#[cfg(test)]
+mod scene;
+mod roots;
 mod service;
 mod write;
 

@@ -4,9 +4,10 @@
 //! Belongs here: looking a version up in the rows of one key. Does not belong here: what an operation does with it.
 
 use panthera_authz::{Action, Resource};
+use panthera_base::limits::KEY_BYTES;
 use panthera_base::{BucketId, ErrorCode, Ordinal, S3Error, S3Result};
 use panthera_meta::records::{ObjectView, Versioning, decode_ordinal};
-use panthera_meta::{Snapshot, Step, keys};
+use panthera_meta::{Snapshot, Step, key_fits, keys};
 
 use crate::api::Call;
 use crate::service::ObjectService;
@@ -89,6 +90,9 @@ fn get<'s>(snapshot: &'s dyn Snapshot, key: &[u8]) -> S3Result<Option<ObjectView
 /// The newest `v` row of a key without a current version: its delete marker.
 fn newest_noncurrent<'s>(snapshot: &'s dyn Snapshot, bucket: BucketId, key: &[u8]) -> S3Result<Option<ObjectView<'s>>> {
     let range = keys::versions_of(bucket, key);
+    if !key_fits(&range.end) {
+        return Ok(None);
+    }
     let mut newest = None;
     let scan = snapshot.scan(range.start.as_slice()..range.end.as_slice(), &mut |row, _| {
         newest = Some(row.to_vec());
@@ -127,6 +131,10 @@ impl ObjectService {
 
     /// The version a read means. Delete markers are errors here: 404 when they are just the newest, 405 when asked for.
     pub(crate) fn live<'s>(&self, snapshot: &'s dyn Snapshot, call: &Call, wanted: Wanted) -> S3Result<ObjectView<'s>> {
+        if call.key.len() > KEY_BYTES {
+            let (size, most) = (call.key.len().to_string(), KEY_BYTES.to_string());
+            return Err(S3Error::new(ErrorCode::KeyTooLongError).field("Size", size).field("MaxSizeAllowed", most));
+        }
         let bucket = &call.bucket;
         let Some(view) = find(snapshot, bucket.id, bucket.versioning, &call.key, wanted)? else {
             return Err(self.not_found(call, wanted));

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use panthera_base::limits::PAGE_KEYS;
 use panthera_base::{ErrorCode, S3Error, S3Result, Timestamp};
 use panthera_meta::records::{ObjectView, storage_class, tag};
-use panthera_meta::{MetaError, Snapshot};
+use panthera_meta::{KEY_LIMIT, MetaError, Snapshot, Step, keys};
 use panthera_wire::checksum::{Algorithm, ChecksumType};
 use panthera_wire::xml::{Writer, push_number};
 
@@ -173,6 +173,30 @@ fn put_version(out: &mut Writer, view: &ObjectView<'_>, owner: Option<&[u8]>) ->
     }
     out.text("StorageClass", storage_class::name(view.storage_class()).unwrap_or_default());
     Ok(())
+}
+
+/// Scans the rows from `first` to `end`; the first error ends it. Bounds longer than any row can be (a marker of
+/// megabytes is a legal marker) are cut to equivalent ones: no store has to see them.
+fn scan(
+    snapshot: &dyn Snapshot,
+    first: Vec<u8>,
+    end: Vec<u8>,
+    visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<Step, MetaError>,
+) -> Result<(), MetaError> {
+    let mut failed = None;
+    let (first, end) = (cut_bound(first), cut_bound(end));
+    snapshot.scan(&first[..]..&end[..], &mut |row, value| {
+        visit(row, value).unwrap_or_else(|error| {
+            failed = Some(error);
+            Step::Stop
+        })
+    })?;
+    failed.map_or(Ok(()), Err)
+}
+
+/// The shortest bound that has the same rows on either side: no row is longer than [`KEY_LIMIT`].
+fn cut_bound(bound: Vec<u8>) -> Vec<u8> {
+    if bound.len() > KEY_LIMIT { keys::successor(&bound[..KEY_LIMIT]) } else { bound }
 }
 
 /// Which checksums the version has, by name: FORMAT.md, section 18.

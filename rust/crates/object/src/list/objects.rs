@@ -7,7 +7,7 @@ use panthera_wire::xml::Writer;
 
 use super::owners::Owners;
 use super::skip::{Page, Place, Start, beyond};
-use super::{Body, Params, put_version, token};
+use super::{Body, Params, put_version, scan, token};
 use crate::api::{Call, OpResult, Reply};
 use crate::service::ObjectService;
 
@@ -84,40 +84,32 @@ fn list(
     let mut page = Page::new(filter, params.limit);
     let mut body = Body::new(params.limit);
     let mut last = Vec::new();
-    let mut failed = None;
     if let Start::At(key) = start {
         let first = keys::object(bucket, &key);
         let end = keys::object_prefix_range(bucket, params.prefix.as_bytes()).end;
-        snapshot.scan(&first[..]..&end[..], &mut |row, value| {
-            let Some((_, key)) = keys::parse_object(row) else {
-                failed = Some(MetaError::Corrupt("a row that is no object among objects".into()));
-                return Step::Stop;
-            };
+        scan(snapshot, first, end, &mut |row, value| {
+            let (_, key) = keys::parse_object(row).ok_or_else(not_an_object)?;
             match page.place(key) {
-                Place::Full => return Step::Stop,
+                Place::Full => return Ok(Step::Stop),
                 Place::Prefix(len) => {
                     last.clear();
                     last.extend_from_slice(&key[..len]);
                     body.put_prefix(params, &last);
-                    return beyond(&last).map_or(Step::Stop, |next| Step::Seek(keys::object(bucket, &next)));
+                    return Ok(beyond(&last).map_or(Step::Stop, |next| Step::Seek(keys::object(bucket, &next))));
                 }
                 Place::Entry => {}
             }
             last.clear();
             last.extend_from_slice(key);
-            match put_entry(&mut body.entries, params, key, value, &mut owners) {
-                Ok(()) => Step::Next,
-                Err(error) => {
-                    failed = Some(error);
-                    Step::Stop
-                }
-            }
+            put_entry(&mut body.entries, params, key, value, &mut owners)?;
+            Ok(Step::Next)
         })?;
     }
-    match failed {
-        Some(error) => Err(error),
-        None => Ok(Listed { body, taken: page.taken(), truncated: page.truncated(), last }),
-    }
+    Ok(Listed { body, taken: page.taken(), truncated: page.truncated(), last })
+}
+
+fn not_an_object() -> MetaError {
+    MetaError::Corrupt("a row that is no object among objects".into())
 }
 
 fn put_entry(

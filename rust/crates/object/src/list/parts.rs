@@ -7,7 +7,7 @@ use panthera_meta::{MetaError, Step, keys};
 use panthera_wire::checksum::{Algorithm, ChecksumType, base64};
 use panthera_wire::xml::Writer;
 
-use super::{ENTRY_BYTES, integer, owners, page_limit, push_hex, whole_second};
+use super::{ENTRY_BYTES, integer, owners, page_limit, push_hex, scan, whole_second};
 use crate::api::{Call, OpResult, Reply};
 use crate::service::ObjectService;
 
@@ -28,8 +28,7 @@ impl ObjectService {
         let first = keys::part(call.bucket.id, ordinal, after.saturating_add(1));
         let mut parts = Parts { limit, ..Parts::default() };
         parts.out.buffer().reserve(limit * ENTRY_BYTES / 2);
-        let scan = snapshot.scan(&first[..]..&range.end[..], &mut |row, value| parts.visit(row, value));
-        scan.and(parts.failed.take().map_or(Ok(()), Err)).map_err(S3Error::internal)?;
+        scan(&*snapshot, first, range.end, &mut |row, value| parts.visit(row, value)).map_err(S3Error::internal)?;
 
         let mut head = Writer::document(ROOT, parts.out.buffer().len() + 4096);
         head.text("Bucket", &call.bucket_name).bytes("Key", &call.key).text("UploadId", id);
@@ -59,23 +58,17 @@ struct Parts {
     truncated: bool,
     /// Number of the last part on the page; 0 when there is none.
     last: u16,
-    failed: Option<MetaError>,
 }
 
 impl Parts {
-    fn visit(&mut self, row: &[u8], value: &[u8]) -> Step {
+    fn visit(&mut self, row: &[u8], value: &[u8]) -> Result<Step, MetaError> {
         if self.taken == self.limit {
             self.truncated = self.limit > 0;
-            return Step::Stop;
+            return Ok(Step::Stop);
         }
         self.taken += 1;
-        match self.put(row, value) {
-            Ok(()) => Step::Next,
-            Err(error) => {
-                self.failed = Some(error);
-                Step::Stop
-            }
-        }
+        self.put(row, value)?;
+        Ok(Step::Next)
     }
 
     fn put(&mut self, row: &[u8], value: &[u8]) -> Result<(), MetaError> {

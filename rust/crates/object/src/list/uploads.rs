@@ -8,7 +8,7 @@ use panthera_wire::xml::Writer;
 
 use super::owners::Owners;
 use super::skip::{Page, Place, Start, beyond, unescape};
-use super::{Body, Params, invalid, whole_second};
+use super::{Body, Params, invalid, scan, whole_second};
 use crate::api::{Call, OpResult, Reply};
 use crate::service::ObjectService;
 
@@ -81,14 +81,7 @@ impl Uploads<'_, '_> {
             _ => keys::upload_prefix_range(self.bucket, &key).start,
         };
         let end = keys::upload_prefix_range(self.bucket, self.params.prefix.as_bytes()).end;
-        let mut failed = None;
-        snapshot.scan(&first[..]..&end[..], &mut |row, value| {
-            self.visit(row, value).unwrap_or_else(|error| {
-                failed = Some(error);
-                Step::Stop
-            })
-        })?;
-        failed.map_or(Ok(()), Err)
+        scan(snapshot, first, end, &mut |row, value| self.visit(row, value))
     }
 
     fn visit(&mut self, row: &[u8], value: &[u8]) -> Result<Step, MetaError> {

@@ -13,7 +13,7 @@ use panthera_wire::xml::Writer;
 use super::owners::Owners;
 use super::skip::{Page, Place, Start, beyond, unescape};
 use super::uploads::ROW_HEAD_BYTES;
-use super::{Body, Params, invalid, put_version, whole_second};
+use super::{Body, Params, invalid, put_version, scan, whole_second};
 use crate::api::{Call, OpResult, Reply};
 use crate::resolve::{self, Wanted, wire_version_id};
 use crate::service::ObjectService;
@@ -131,24 +131,16 @@ impl Versions<'_, '_> {
         self.older = Some((older, None));
         let first = keys::object(self.bucket, &key);
         let end = keys::object_prefix_range(self.bucket, self.params.prefix.as_bytes()).end;
-        let mut failed = None;
-        let snapshot = self.snapshot;
-        snapshot.scan(&first[..]..&end[..], &mut |row, value| {
-            self.visit_current(row, value).unwrap_or_else(|error| {
-                failed = Some(error);
-                Step::Stop
-            })
-        })?;
-        failed.map_or(Ok(()), Err)?;
+        scan(self.snapshot, first, end, &mut |row, value| self.visit_current(row, value))?;
         if self.full { Ok(()) } else { self.show_older(None) }
     }
 
     fn newest_noncurrent(&self, key: &[u8]) -> Result<Option<Ordinal>, MetaError> {
         let range = keys::versions_of(self.bucket, key);
         let mut newest = None;
-        self.snapshot.scan(&range.start[..]..&range.end[..], &mut |row, _| {
+        scan(self.snapshot, range.start, range.end, &mut |row, _| {
             newest = keys::parse_version(row).map(|(_, _, ordinal)| ordinal);
-            Step::Stop
+            Ok(Step::Stop)
         })?;
         Ok(newest)
     }
@@ -187,15 +179,7 @@ impl Versions<'_, '_> {
         }
         let Some((first, _)) = self.older.take() else { return Ok(()) };
         let end = keys::version_prefix_range(self.bucket, self.params.prefix.as_bytes()).end;
-        let mut failed = None;
-        let snapshot = self.snapshot;
-        snapshot.scan(&first[..]..&end[..], &mut |row, value| {
-            self.visit_older(row, value, until).unwrap_or_else(|error| {
-                failed = Some(error);
-                Step::Stop
-            })
-        })?;
-        failed.map_or(Ok(()), Err)
+        scan(self.snapshot, first, end, &mut |row, value| self.visit_older(row, value, until))
     }
 
     /// A row of `v`.

@@ -7,6 +7,6 @@ mod attributes;
 mod get;
 mod headers;
 mod stored;
-mod stream;
-
-pub(crate) use stream::Source;
+pub(crate) mod stream;
+#[cfg(test)]
+mod tests;

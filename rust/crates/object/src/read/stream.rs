@@ -242,8 +242,8 @@ impl ByteStream for Body {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(Ok(first)));
         }
-        if let State::Idle(mut source) = std::mem::replace(&mut self.state, State::Ended) {
-            match source.read_cached() {
+        match std::mem::replace(&mut self.state, State::Ended) {
+            State::Idle(mut source) => match source.read_cached() {
                 Some(Ok(Some(bytes))) => {
                     self.state = State::Idle(source);
                     return Poll::Ready(Some(Ok(bytes)));
@@ -251,7 +251,8 @@ impl ByteStream for Body {
                 Some(Ok(None)) => return Poll::Ready(None),
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => self.state = State::Reading(fly(source)),
-            }
+            },
+            other => self.state = other,
         }
         self.poll_flight(cx)
     }
