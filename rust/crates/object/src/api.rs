@@ -112,6 +112,9 @@ pub trait ByteStream: Send {
     fn poll_next(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<S3Result<Bytes>>>;
 }
 
+/// The headers and the document of an answer that takes long.
+pub type SlowReply = Pin<Box<dyn Future<Output = S3Result<(HeaderMap, Bytes)>> + Send>>;
+
 /// The body of an answer.
 pub enum ReplyBody {
     /// None.
@@ -122,7 +125,7 @@ pub enum ReplyBody {
     Stream(u64, Box<dyn ByteStream>),
     /// An XML document that may take long. The pipeline answers 200 and keeps the connection alive with whitespace
     /// when it takes more than a few seconds; an error then comes as an error document inside the 200.
-    Slow(Pin<Box<dyn Future<Output = S3Result<(HeaderMap, Bytes)>> + Send>>),
+    Slow(SlowReply),
 }
 
 /// An answer. The pipeline adds request ids, Date, Server and Content-Length.

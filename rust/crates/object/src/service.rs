@@ -12,7 +12,8 @@ use panthera_meta::{MetaError, Metastore, keys, records};
 use parking_lot::RwLock;
 
 use crate::api::{Call, NativeOp, OpResult};
-use crate::commit::Ticket;
+use crate::commit::{Contention, Ticket};
+use crate::write::buffer::Buffers;
 
 /// Answers object operations. One instance serves the whole process.
 pub struct ObjectService {
@@ -24,6 +25,8 @@ pub struct ObjectService {
     /// Keys that name chunks, per tenant. A tenant's key never changes while the tenant lives, and ids are never
     /// reused, so an entry is never stale.
     domain_keys: RwLock<HashMap<TenantId, [u8; 32]>>,
+    pub(crate) contention: Contention,
+    pub(crate) buffers: Buffers,
 }
 
 impl ObjectService {
@@ -36,7 +39,16 @@ impl ObjectService {
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, MetaError> {
         meta.snapshot()?;
-        Ok(Arc::new(Self { meta, volumes, authz, ordinals, clock, domain_keys: RwLock::default() }))
+        Ok(Arc::new(Self {
+            meta,
+            volumes,
+            authz,
+            ordinals,
+            clock,
+            domain_keys: RwLock::default(),
+            contention: Contention::default(),
+            buffers: Buffers::default(),
+        }))
     }
 
     /// Answers one call.

@@ -196,13 +196,7 @@ pub(crate) fn percent_decode(text: &[u8]) -> Option<Vec<u8>> {
 /// x-amz-copy-source-range: `bytes=first-last`, both given. The first and the last offset.
 pub fn copy_source_range(headers: &HeaderMap) -> S3Result<Option<(u64, u64)>> {
     let Some(value) = headers.get("x-amz-copy-source-range") else { return Ok(None) };
-    let parse = |text: &str| -> Option<(u64, u64)> {
-        let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
-        let number = |t: &str| t.bytes().all(|b| b.is_ascii_digit()).then(|| t.parse::<u64>().ok()).flatten();
-        let (first, last) = (number(first)?, number(last)?);
-        (first <= last).then_some((first, last))
-    };
-    value.to_str().ok().and_then(parse).map(Some).ok_or_else(|| {
+    value.to_str().ok().and_then(crate::range::parse_copy_source).map(Some).ok_or_else(|| {
         S3Error::with_message(
             ErrorCode::InvalidArgument,
             "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the \

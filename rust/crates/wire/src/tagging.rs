@@ -4,6 +4,8 @@
 
 use panthera_base::{ErrorCode, S3Error, S3Result, limits};
 
+use crate::xml::Reader;
+
 /// Tags in the order given.
 pub type TagSet = Vec<(String, String)>;
 
@@ -32,6 +34,51 @@ pub fn from_header(value: &[u8]) -> S3Result<TagSet> {
         tags.push((key, decode(text).ok_or_else(invalid)?));
     }
     validate(&tags, limits::OBJECT_TAGS)?;
+    Ok(tags)
+}
+
+/// Reads a Tagging document: `<Tagging><TagSet><Tag><Key/><Value/></Tag>…`. `most`: of objects or of buckets.
+pub fn from_xml(body: &[u8], most: usize) -> S3Result<TagSet> {
+    let mut reader = Reader::new(body)?;
+    let mut sets = Vec::new();
+    reader.root("Tagging")?;
+    while let Some(name) = reader.child()? {
+        match name {
+            "TagSet" => sets.push(tag_set(&mut reader)?),
+            _ => return Err(ErrorCode::MalformedXML.into()),
+        }
+    }
+    reader.finish()?;
+    let tags = match sets.pop() {
+        Some(tags) if sets.is_empty() => tags,
+        _ => return Err(ErrorCode::MalformedXML.into()),
+    };
+    validate(&tags, most)?;
+    Ok(tags)
+}
+
+fn tag_set(reader: &mut Reader<'_>) -> S3Result<TagSet> {
+    let mut tags = TagSet::new();
+    while let Some(name) = reader.child()? {
+        if name != "Tag" {
+            return Err(ErrorCode::MalformedXML.into());
+        }
+        let (mut key, mut value) = (None, None);
+        while let Some(name) = reader.child()? {
+            let slot = match name {
+                "Key" => &mut key,
+                "Value" => &mut value,
+                _ => return Err(ErrorCode::MalformedXML.into()),
+            };
+            if slot.replace(reader.text()?.into_owned()).is_some() {
+                return Err(ErrorCode::MalformedXML.into());
+            }
+        }
+        match (key, value) {
+            (Some(key), Some(value)) => tags.push((key, value)),
+            _ => return Err(ErrorCode::MalformedXML.into()),
+        }
+    }
     Ok(tags)
 }
 
@@ -105,6 +152,30 @@ mod tests {
         assert_eq!(code("AWS:x=1"), ErrorCode::InvalidTag);
         assert_eq!(code("a=%00"), ErrorCode::InvalidTag);
         assert_eq!(code("a%3C=1"), ErrorCode::InvalidTag);
+    }
+
+    #[test]
+    fn documents() {
+        let read = |body: &str| from_xml(body.as_bytes(), limits::OBJECT_TAGS).map_err(|e| e.code());
+        let tag = |key: &str, value: &str| format!("<Tag><Key>{key}</Key><Value>{value}</Value></Tag>");
+        let set = |tags: &str| format!("<Tagging xmlns=\"urn:x\"><TagSet>{tags}</TagSet></Tagging>");
+        assert_eq!(read(&set(&(tag("b", "1") + &tag("a", "x y")))), Ok(vec![pair("b", "1"), pair("a", "x y")]));
+        assert_eq!(read(&set("")), Ok(vec![]));
+        assert_eq!(read("<Tagging><TagSet/></Tagging>"), Ok(vec![]));
+        for bad in [
+            "",
+            "<Tagging/>",
+            "<Tags/>",
+            "<Tagging><TagSet/><TagSet/></Tagging>",
+            "<Tagging><TagSet><Tag><Key>a</Key></Tag></TagSet></Tagging>",
+            "<Tagging><TagSet><Tag><Key>a</Key><Key>b</Key><Value/></Tag></TagSet></Tagging>",
+            "<Tagging><TagSet><Flag/></TagSet></Tagging>",
+            "<!DOCTYPE x><Tagging><TagSet/></Tagging>",
+        ] {
+            assert_eq!(read(bad), Err(ErrorCode::MalformedXML), "{bad}");
+        }
+        assert_eq!(read(&set(&(tag("a", "1") + &tag("a", "2")))), Err(ErrorCode::InvalidTag));
+        assert_eq!(read(&set(&tag("", "1"))), Err(ErrorCode::InvalidTag));
     }
 
     #[test]

@@ -1,0 +1,128 @@
+//! Copying: the source of a copy, which CopyObject and UploadPartCopy read the same way, and CopyObject.
+//!
+//! Belongs here: finding, authorizing and judging a source. Does not belong here: parts (module `multipart`).
+
+mod object;
+
+pub(crate) use object::{whole_second, write_checksums};
+
+use panthera_authz::{Action, Context, Resource, Subject};
+use panthera_base::limits::SINGLE_PUT_BYTES;
+use panthera_base::{ErrorCode, S3Error, S3Result};
+use panthera_meta::records::{BucketRecord, ObjectRecord, Versioning};
+use panthera_meta::{Snapshot, keys};
+use panthera_wire::conditions::{Conditions, Outcome, evaluate};
+use panthera_wire::headers::{self, CopySource};
+
+use crate::api::Call;
+use crate::commit::meta_error;
+use crate::resolve::{Wanted, find};
+use crate::service::ObjectService;
+use crate::write::key_rows::get;
+use crate::write::request::{precondition_failed, view_etag};
+
+/// Where a copy comes from.
+struct Named {
+    source: CopySource,
+    wanted: Wanted,
+    bucket: BucketRecord,
+}
+
+/// A source that may be copied, as it is now.
+pub(crate) struct Source {
+    /// Its bucket.
+    pub bucket: BucketRecord,
+    /// Its key.
+    pub key: Vec<u8>,
+    /// The copy names a version.
+    pub by_version: bool,
+    /// The version.
+    pub record: ObjectRecord,
+}
+
+impl Source {
+    /// The value of x-amz-copy-source-version-id, where the source has versions.
+    pub(crate) fn version_id(&self) -> Option<String> {
+        match (self.bucket.versioning, self.record.null_version) {
+            (Versioning::Never, _) => None,
+            (_, true) => Some("null".to_owned()),
+            (_, false) => Some(self.record.ordinal.to_wire()),
+        }
+    }
+}
+
+impl ObjectService {
+    /// Finds the source the headers name, checks that the caller may read it and that its conditions hold.
+    pub(crate) fn copy_source(&self, call: &Call) -> S3Result<Source> {
+        let source = headers::copy_source(&call.headers)?;
+        let wanted = Wanted::parse(source.version.as_deref())?;
+        let snapshot = self.meta.snapshot().map_err(|error| meta_error(&error))?;
+        let bucket = bucket_named(&*snapshot, &source.bucket)?;
+        let named = Named { source, wanted, bucket };
+        self.authorize_source(&named, &call.caller.subject, &call.context)?;
+        let found = find(&*snapshot, named.bucket.id, named.bucket.versioning, &named.source.key, wanted)?;
+        let Some(view) = found.filter(|view| !view.delete_marker() || wanted != Wanted::Current) else {
+            return Err(self.no_source(&named, &call.caller.subject, &call.context));
+        };
+        if view.delete_marker() {
+            return Err(S3Error::with_message(
+                ErrorCode::InvalidRequest,
+                "The source of a copy request may not specifically refer to a delete marker by version id.",
+            ));
+        }
+        let conditions = Conditions::of_copy_source(&call.headers);
+        if evaluate(&conditions, &view_etag(&view), view.ordinal().timestamp()) != Outcome::Proceed {
+            return Err(precondition_failed("x-amz-copy-source-If-*"));
+        }
+        let record = view.to_record().map_err(S3Error::internal)?;
+        Ok(Source { bucket: named.bucket, key: named.source.key, by_version: wanted != Wanted::Current, record })
+    }
+
+    fn authorize_source(&self, named: &Named, subject: &Subject, context: &Context) -> S3Result<()> {
+        let action = match named.wanted {
+            Wanted::Current => "s3:GetObject",
+            Wanted::Null | Wanted::Version(_) => "s3:GetObjectVersion",
+        };
+        if self.may(named, action, Some(&named.source.key), subject, context) {
+            return Ok(());
+        }
+        Err(ErrorCode::AccessDenied.into())
+    }
+
+    /// A missing source: 404 for who may list its bucket, 403 for who must not learn what exists.
+    fn no_source(&self, named: &Named, subject: &Subject, context: &Context) -> S3Error {
+        if !self.may(named, "s3:ListBucket", None, subject, context) {
+            return ErrorCode::AccessDenied.into();
+        }
+        let key = String::from_utf8_lossy(&named.source.key);
+        match &named.source.version {
+            None => S3Error::new(ErrorCode::NoSuchKey).field("Key", key),
+            Some(id) => S3Error::new(ErrorCode::NoSuchVersion).field("Key", key).field("VersionId", &**id),
+        }
+    }
+
+    fn may(&self, named: &Named, action: &'static str, key: Option<&[u8]>, who: &Subject, context: &Context) -> bool {
+        let resource = Resource { tenant: named.bucket.tenant, bucket: Some(named.bucket.id), key };
+        self.authz.decide(who, Action(action), &resource, context).allowed()
+    }
+}
+
+fn bucket_named(snapshot: &dyn Snapshot, name: &str) -> S3Result<BucketRecord> {
+    match get(snapshot, &keys::bucket(name.as_bytes()))? {
+        Some(row) => BucketRecord::decode(row).map_err(S3Error::internal),
+        None => Err(S3Error::new(ErrorCode::NoSuchBucket).field("BucketName", name)),
+    }
+}
+
+/// AWS copies at most 5 GiB at once. So do we, though a manifest has no size: programs that work here work there.
+pub(crate) fn check_size(size: u64) -> S3Result<()> {
+    if size <= SINGLE_PUT_BYTES {
+        return Ok(());
+    }
+    Err(S3Error::with_message(
+        ErrorCode::InvalidRequest,
+        format!(
+            "The specified copy source is larger than the maximum allowable size for a copy source: {SINGLE_PUT_BYTES}"
+        ),
+    ))
+}

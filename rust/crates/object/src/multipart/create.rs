@@ -1,0 +1,45 @@
+//! CreateMultipartUpload.
+
+use panthera_base::Ordinal;
+use panthera_meta::records::UploadRecord;
+use panthera_meta::{Guard, Snapshot, keys};
+use panthera_wire::checksum::multipart_type;
+use panthera_wire::xml::Writer;
+
+use crate::api::{Call, OpResult, Reply};
+use crate::commit::Planned;
+use crate::service::ObjectService;
+use crate::write::key_rows::Fence;
+use crate::write::{plan, request};
+
+impl ObjectService {
+    pub(crate) async fn create_multipart_upload(&self, mut call: Call) -> OpResult {
+        request::prepare(&mut call)?;
+        let checksum = multipart_type(&call.headers)?;
+        let mut record = UploadRecord {
+            object: request::describe(&call.headers, call.caller.user)?,
+            checksum_algorithm: checksum.map_or(0, |(algorithm, _)| algorithm.code()),
+            checksum_kind: checksum.map_or(0, |(_, kind)| kind.code()),
+        };
+        let (bucket, name, key) = (call.bucket.id, &*call.bucket_name, &*call.key);
+        let plan = |snapshot: &dyn Snapshot| {
+            let fence = Fence::read(snapshot, bucket, name)?;
+            let ordinal = self.ordinals.next(self.clock.now());
+            record.object.ordinal = ordinal;
+            let row = keys::upload(bucket, key, ordinal);
+            let mut batch = plan::fenced(bucket, &fence);
+            batch.guard(Guard::Absent(row.clone()));
+            batch.put(row, record.encode());
+            Ok(Planned::Commit(batch, ordinal))
+        };
+        let id: Ordinal = self.commit(bucket, key, None, plan).await?;
+        let mut out = Writer::document("InitiateMultipartUploadResult", 512);
+        out.text("Bucket", name).bytes("Key", key).text("UploadId", &id.to_wire());
+        let mut reply = Reply::xml(out.finish("InitiateMultipartUploadResult"));
+        if let Some((algorithm, kind)) = checksum {
+            request::set(&mut reply.headers, "x-amz-checksum-algorithm", algorithm.name());
+            request::set(&mut reply.headers, "x-amz-checksum-type", kind.name());
+        }
+        Ok(reply)
+    }
+}
