@@ -10,13 +10,11 @@ use panthera_meta::{Snapshot, keys};
 use panthera_object::api::Caller;
 use panthera_wire::auth::{self, AuthPolicy, BodyAuth, Claim, Head, SignatureVersion, SigningKeys, post};
 
-/// Who sent a request, and how its body is protected.
+/// Who sent a request.
 #[derive(Debug)]
 pub struct Identity {
     /// For authorization and for what the operation writes down.
     pub caller: Caller,
-    /// How the body is protected.
-    pub body: BodyAuth,
     /// Signature version and where it stood, for the access log.
     pub how: Option<(SignatureVersion, &'static str)>,
 }
@@ -31,17 +29,17 @@ pub struct Verifier {
 
 impl Identity {
     /// Nobody signed.
-    pub fn anonymous(body: BodyAuth) -> Self {
+    pub fn anonymous() -> Self {
         let caller = Caller {
             subject: Subject::Anonymous,
             user: UserId(0),
             canonical_id: String::new(),
             display_name: String::new(),
         };
-        Self { caller, body, how: None }
+        Self { caller, how: None }
     }
 
-    fn of(record: CredentialRecord, body: BodyAuth, how: (SignatureVersion, &'static str)) -> Self {
+    fn of(record: CredentialRecord, how: (SignatureVersion, &'static str)) -> Self {
         let caller = Caller {
             subject: Subject::User {
                 tenant: record.tenant,
@@ -52,33 +50,33 @@ impl Identity {
             canonical_id: panthera_wire::hex::encode(&record.canonical_id),
             display_name: record.display_name.unwrap_or_default(),
         };
-        Self { caller, body, how: Some(how) }
+        Self { caller, how: Some(how) }
     }
 }
 
 impl Verifier {
-    /// The sender of a request that is signed in its head, or not at all.
-    pub fn request(&self, snapshot: &dyn Snapshot, head: &Head<'_>, now: Timestamp) -> S3Result<Identity> {
+    /// The sender of a request that is signed in its head, or not at all, and how its body is protected.
+    pub fn request(&self, snapshot: &dyn Snapshot, head: &Head<'_>, now: Timestamp) -> S3Result<(Identity, BodyAuth)> {
         let claim = match auth::claim(head, now, &self.policy)? {
-            Claim::Anonymous => return Ok(Identity::anonymous(auth::unsigned_body(head.headers)?)),
+            Claim::Anonymous => return Ok((Identity::anonymous(), auth::unsigned_body(head.headers)?)),
             Claim::Signed(claim) => claim,
         };
         let record = credential(snapshot, claim.access_key())?;
         let body = claim.verify(head, &record.secret_key, &self.keys)?;
         still_good(&record, claim.session_token(), now)?;
         let place = if claim.presigned() { "QueryString" } else { "AuthHeader" };
-        Ok(Identity::of(record, body, (claim.version(), place)))
+        Ok((Identity::of(record, (claim.version(), place)), body))
     }
 
     /// The sender of a form.
     pub fn form(&self, snapshot: &dyn Snapshot, claim: &post::PostClaim, now: Timestamp) -> S3Result<Identity> {
         let post::PostClaim::Signed(claim) = claim else {
-            return Ok(Identity::anonymous(BodyAuth::Unsigned));
+            return Ok(Identity::anonymous());
         };
         let record = credential(snapshot, claim.access_key())?;
         claim.verify(&record.secret_key, &self.keys)?;
         still_good(&record, claim.session_token(), now)?;
-        Ok(Identity::of(record, BodyAuth::Unsigned, (claim.version(), "-")))
+        Ok(Identity::of(record, (claim.version(), "-")))
     }
 }
 

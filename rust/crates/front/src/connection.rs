@@ -169,7 +169,8 @@ impl<S: Read + Write + Unpin> Socket<S> {
 
     fn poll_pending(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.written < self.pending.len() {
-            let written = ready!(Pin::new(&mut self.inner).poll_write(cx, &self.pending[self.written..]))?;
+            let polled = Pin::new(&mut self.inner).poll_write(cx, &self.pending[self.written..]);
+            let written = ready!(self.tracked(polled))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -224,8 +225,7 @@ impl<S: Read + Write + Unpin> Write for Socket<S> {
             this.pending = answer;
             return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
         }
-        let polled = this.poll_pending(cx);
-        ready!(this.tracked(polled))?;
+        ready!(this.poll_pending(cx))?;
         let polled = match bufs {
             [one] => Pin::new(&mut this.inner).poll_write(cx, one),
             many => Pin::new(&mut this.inner).poll_write_vectored(cx, many),
@@ -239,8 +239,7 @@ impl<S: Read + Write + Unpin> Write for Socket<S> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let polled = this.poll_pending(cx);
-        ready!(this.tracked(polled))?;
+        ready!(this.poll_pending(cx))?;
         ready!(Pin::new(&mut this.inner).poll_flush(cx))?;
         if this.pending.is_empty() && this.state.requests.load(Ordering::Relaxed) == 0 {
             this.state.clean.store(true, Ordering::Relaxed);
@@ -250,8 +249,7 @@ impl<S: Read + Write + Unpin> Write for Socket<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let polled = this.poll_pending(cx);
-        ready!(this.tracked(polled))?;
+        ready!(this.poll_pending(cx))?;
         if this.state.lingering_since.load(Ordering::Relaxed) == 0 {
             ready!(Pin::new(&mut this.inner).poll_shutdown(cx))?;
             this.state.lingering_since.store(this.state.now(), Ordering::Relaxed);

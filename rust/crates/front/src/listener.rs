@@ -152,7 +152,8 @@ where
         .keep_alive(true)
         .max_headers(limits::HEADERS)
         .max_header_size(limits::HEAD_BYTES)
-        .pipeline_flush(true)
+        // `pipeline_flush` stays off: with it, hyper 1.12 closes without writing what is buffered when it cannot parse
+        // what follows in the pipeline, and the answers to good requests are lost.
         // The time a head may take, idle time and blocked writes are all watched in `attend`, with one timer for a
         // connection and not one for each request.
         .header_read_timeout(None)

@@ -31,7 +31,7 @@ const EMPTY_SHA256: [u8; 32] = [
     0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
 ];
 
-/// What the body's headers say.
+/// What the headers say about the body.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Lengths {
     /// Content-Length: bytes on the wire.
@@ -40,21 +40,21 @@ pub struct Lengths {
     pub decoded: Option<u64>,
     /// x-amz-trailer: names of the trailing headers, lower case.
     pub trailers: Vec<String>,
-    /// `Expect: 100-continue`.
-    pub expects: bool,
 }
 
 impl Lengths {
     /// Reads them. A number that is none is an error.
     pub fn read(headers: &HeaderMap) -> S3Result<Self> {
-        let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default().trim().to_owned());
-        let trailers = text("x-amz-trailer").unwrap_or_default();
-        Ok(Self {
+        let mut lengths = Self {
             wire: number(headers, header::CONTENT_LENGTH.as_str())?,
             decoded: number(headers, "x-amz-decoded-content-length")?,
-            trailers: trailers.split(',').map(|n| n.trim().to_ascii_lowercase()).filter(|n| !n.is_empty()).collect(),
-            expects: headers.get(header::EXPECT).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"100-continue")),
-        })
+            trailers: Vec::new(),
+        };
+        for line in headers.get_all("x-amz-trailer") {
+            let names = line.to_str().unwrap_or_default().split(',');
+            lengths.trailers.extend(names.map(|n| n.trim().to_ascii_lowercase()).filter(|n| !n.is_empty()));
+        }
+        Ok(lengths)
     }
 }
 
@@ -92,11 +92,13 @@ impl Payload for NoPayload {
 pub struct Rest<B>(Mutex<Option<Unread<B>>>);
 
 /// A body that was not read to its end.
-pub struct Unread<B> {
+struct Unread<B> {
     body: B,
-    lengths: Lengths,
-    /// Bytes received so far.
-    pub received: u64,
+    /// Content-Length, when there is one.
+    total: Option<u64>,
+    received: u64,
+    /// The client waits for 100 Continue, which hyper sends when the body is asked for.
+    expects: bool,
     polled: bool,
     failed: bool,
     finished: bool,
@@ -128,10 +130,10 @@ where
         if unread.finished {
             return Settled::Whole;
         }
-        if unread.failed || (unread.lengths.expects && !unread.polled) {
+        if unread.failed || (unread.expects && !unread.polled) {
             return Settled::Close;
         }
-        let left = unread.lengths.wire.map(|total| total.saturating_sub(unread.received));
+        let left = unread.total.map(|total| total.saturating_sub(unread.received));
         if left.is_none_or(|left| left > DRAIN_BYTES) {
             return Settled::Close;
         }
@@ -155,7 +157,7 @@ where
 pub struct BodyPayload<B> {
     /// Gone only while it is dropped.
     unread: Option<Unread<B>>,
-    rest: Arc<Rest<B>>,
+    rest: Option<Arc<Rest<B>>>,
     check: Check,
     decoded: u64,
     declared: Option<u64>,
@@ -188,46 +190,50 @@ impl Pace {
     }
 }
 
-/// The payload of a request, and the way to what is left of its body.
-pub fn payload<B>(
-    body: B,
-    lengths: Lengths,
-    auth: BodyAuth,
-    limit: Duration,
-) -> (Box<dyn Payload>, Option<Arc<Rest<B>>>)
+/// Takes charge of a request's body before anything can fail, so that every answer knows what is left of it.
+pub fn hold<B>(body: B, headers: &HeaderMap, limit: Duration) -> (BodyPayload<B>, Option<Arc<Rest<B>>>)
+where
+    B: Body<Data = Bytes>,
+{
+    let rest = (!body.is_end_stream()).then(|| Arc::new(Rest(Mutex::new(None))));
+    let expects = headers.get(header::EXPECT).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    let total = body.size_hint().exact();
+    let payload = BodyPayload {
+        unread: Some(Unread { body, total, received: 0, expects, polled: false, failed: false, finished: false }),
+        rest: rest.clone(),
+        check: Check::None,
+        decoded: 0,
+        declared: None,
+        pace: Pace { limit, timer: None },
+        trailers: Vec::new(),
+    };
+    (payload, rest)
+}
+
+impl<B> BodyPayload<B>
 where
     B: Body<Data = Bytes> + Unpin + Send + 'static,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
-    let plain = match &auth {
-        BodyAuth::Unsigned => true,
-        BodyAuth::Sha256(expected) => *expected == EMPTY_SHA256,
-        BodyAuth::Chunked(_) => false,
-    };
-    if plain && body.is_end_stream() {
-        return (Box::new(NoPayload { declared: lengths.wire }), None);
+    /// The payload, held to what the request says about its body.
+    pub fn protected(mut self, lengths: Lengths, auth: BodyAuth) -> Box<dyn Payload> {
+        self.declared = lengths.wire;
+        self.check = match auth {
+            BodyAuth::Unsigned if self.rest.is_none() => return Box::new(NoPayload { declared: lengths.wire }),
+            // What every signed request without a body says; nothing to hash.
+            BodyAuth::Sha256(EMPTY_SHA256) if self.rest.is_none() => {
+                return Box::new(NoPayload { declared: lengths.wire });
+            }
+            BodyAuth::Unsigned => Check::None,
+            BodyAuth::Sha256(expected) => Check::Sha256(Box::default(), expected),
+            BodyAuth::Chunked(auth) => {
+                self.declared = lengths.decoded;
+                let decoder = ChunkedDecoder::new(auth, lengths.decoded, lengths.trailers);
+                Check::Chunked(Box::new(decoder), Bytes::new())
+            }
+        };
+        Box::new(self)
     }
-    let declared = if matches!(auth, BodyAuth::Chunked(_)) { lengths.decoded } else { lengths.wire };
-    let check = match auth {
-        BodyAuth::Unsigned => Check::None,
-        BodyAuth::Sha256(expected) => Check::Sha256(Box::default(), expected),
-        BodyAuth::Chunked(auth) => {
-            let decoder = ChunkedDecoder::new(auth, lengths.decoded, lengths.trailers.clone());
-            Check::Chunked(Box::new(decoder), Bytes::new())
-        }
-    };
-    let rest = Arc::new(Rest(Mutex::new(None)));
-    let unread = Unread { body, lengths, received: 0, polled: false, failed: false, finished: false };
-    let payload = BodyPayload {
-        unread: Some(unread),
-        rest: rest.clone(),
-        check,
-        decoded: 0,
-        declared,
-        pace: Pace { limit, timer: None },
-        trailers: Vec::new(),
-    };
-    (Box::new(payload), Some(rest))
 }
 
 impl<B> BodyPayload<B>
@@ -248,7 +254,7 @@ where
             match frame {
                 None => {
                     unread.finished = true;
-                    let short = unread.lengths.wire.is_some_and(|total| total != unread.received);
+                    let short = unread.total.is_some_and(|total| total != unread.received);
                     return Poll::Ready(short.then(|| Err(ErrorCode::IncompleteBody.into())));
                 }
                 Some(Err(error)) => {
@@ -351,7 +357,9 @@ where
 
 impl<B> Drop for BodyPayload<B> {
     fn drop(&mut self) {
-        *self.rest.0.lock() = self.unread.take();
+        if let Some(rest) = &self.rest {
+            *rest.0.lock() = self.unread.take();
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use panthera_base::{ErrorCode, S3Error, S3Result, TenantId, Timestamp};
 use panthera_meta::records::{BucketRecord, UserRecord};
 use panthera_meta::{Snapshot, keys};
 use panthera_object::api::{Call, OpResult, Payload, Query, Reply, ReplyBody};
-use panthera_wire::auth::{Head, SignatureVersion};
+use panthera_wire::auth::{BodyAuth, Head, SignatureVersion};
 
 use crate::account::Receipt;
 use crate::address::{self, Address, Client};
@@ -23,7 +23,7 @@ use crate::body::Body;
 use crate::connection::Connection;
 use crate::control::{ControlCall, ControlReply};
 use crate::form::{self, Form};
-use crate::payload::{Lengths, Rest, Settled, collect, payload};
+use crate::payload::{self, BodyPayload, Lengths, Rest, Settled};
 use crate::render::{self, Facts};
 use crate::server::Shared;
 use crate::table::{Auth, Kind, Operation, Reveal, Scope};
@@ -90,7 +90,7 @@ pub(crate) async fn answer(
     let client = address::client(peer.ip, peer.tls, &head.uri, &mut head.headers, &shared.proxies);
     let facts = Facts::new(request_id, &shared.host_id, &head.method, &head.uri);
     note_request(&mut receipt, &facts, &head, peer, &client, now);
-    let mut rest = None;
+    let (body, rest) = payload::hold(incoming, &head.headers, shared.settings.body_timeout);
 
     let outcome: OpResult = async {
         // 2. Parse and bound.
@@ -106,8 +106,8 @@ pub(crate) async fn answer(
 
         // 4. Authenticate as the row says.
         let known = match row.auth {
-            Auth::Form => authenticate_form(shared, &matched, &head, incoming, lengths, &mut rest).await?,
-            Auth::Signed | Auth::None => authenticate(shared, &matched, &head, incoming, lengths, &mut rest)?,
+            Auth::Form => authenticate_form(shared, &matched, &head, body, lengths).await?,
+            Auth::Signed | Auth::None => authenticate(shared, &matched, &head, body, lengths)?,
         };
         note_caller(&mut receipt, &known);
 
@@ -141,7 +141,7 @@ pub(crate) async fn answer(
     response.map(|body| body.with_receipt(receipt))
 }
 
-type RestOfBody = Option<Arc<Rest<Incoming>>>;
+type HeldBody = BodyPayload<Incoming>;
 
 /// Step 4 for requests signed in their head. One snapshot serves the credential and the bucket; what is missing is
 /// told in the order of AWS: first who you are, then whether the bucket exists.
@@ -149,27 +149,16 @@ fn authenticate(
     shared: &Shared,
     matched: &Matched<'_>,
     head: &http::request::Parts,
-    incoming: Incoming,
+    body: HeldBody,
     lengths: Lengths,
-    rest: &mut RestOfBody,
 ) -> S3Result<Known> {
-    // Made before anything can fail, so that an early answer knows what is left of the body.
     let snapshot = shared.meta.snapshot().map_err(S3Error::internal)?;
-    let identity = match matched.row.auth {
-        Auth::None => Ok(Identity::anonymous(panthera_wire::auth::BodyAuth::Unsigned)),
-        _ => shared.verifier.request(&*snapshot, &signed_head(head, matched), matched.now),
+    let (identity, protection) = match matched.row.auth {
+        Auth::None => (Identity::anonymous(), BodyAuth::Unsigned),
+        _ => shared.verifier.request(&*snapshot, &signed_head(head, matched), matched.now)?,
     };
-    let (mut identity, failure) = match identity {
-        Ok(identity) => (identity, None),
-        Err(error) => (Identity::anonymous(panthera_wire::auth::BodyAuth::Unsigned), Some(error)),
-    };
-    let body = std::mem::replace(&mut identity.body, panthera_wire::auth::BodyAuth::Unsigned);
-    let (payload, left) = payload(incoming, lengths, body, shared.settings.body_timeout);
-    *rest = left;
-    match failure {
-        Some(error) => Err(error),
-        None => Ok(Known { identity, bucket: find_bucket(&*snapshot, matched)?, form: Form::default(), payload }),
-    }
+    let bucket = find_bucket(&*snapshot, matched)?;
+    Ok(Known { identity, bucket, form: Form::default(), payload: body.protected(lengths, protection) })
 }
 
 /// Step 4 for forms: the fields before the file are read first, since the policy that authenticates is among them.
@@ -177,16 +166,12 @@ async fn authenticate_form(
     shared: &Shared,
     matched: &Matched<'_>,
     head: &http::request::Parts,
-    incoming: Incoming,
+    body: HeldBody,
     lengths: Lengths,
-    rest: &mut RestOfBody,
 ) -> S3Result<Known> {
-    let unsigned = panthera_wire::auth::BodyAuth::Unsigned;
-    let (body, left) = payload(incoming, lengths, unsigned, shared.settings.body_timeout);
-    *rest = left;
-    let (form, file) = form::read(&head.headers, body).await?;
-    let snapshot = shared.meta.snapshot().map_err(S3Error::internal)?;
+    let (form, file) = form::read(&head.headers, body.protected(lengths, BodyAuth::Unsigned)).await?;
     let claim = form.claim(&shared.verifier.policy)?;
+    let snapshot = shared.meta.snapshot().map_err(S3Error::internal)?;
     let identity = shared.verifier.form(&*snapshot, &claim, matched.now)?;
     let bucket = find_bucket(&*snapshot, matched)?;
     let payload = form.check_policy(&claim, &matched.address.bucket, matched.now, file)?;
@@ -334,7 +319,7 @@ async fn control(
     let place = shared.control.place(metrics)?;
     let body = match matched.row.body_cap {
         0 => Bytes::new(),
-        cap => collect(&mut *known.payload, cap).await?,
+        cap => payload::collect(&mut *known.payload, cap).await?,
     };
     drop(known.payload);
     let mut headers = head.headers;
@@ -360,7 +345,12 @@ async fn control(
 }
 
 /// What is left of the request's body: a small rest is read away, a large one costs the connection.
-async fn settle(rest: RestOfBody, connection: &Connection, receipt: &mut Receipt, response: &mut Response<Body>) {
+async fn settle(
+    rest: Option<Arc<Rest<Incoming>>>,
+    connection: &Connection,
+    receipt: &mut Receipt,
+    response: &mut Response<Body>,
+) {
     let Some(rest) = rest else { return };
     receipt.received = rest.received();
     if rest.settle().await == Settled::Close {

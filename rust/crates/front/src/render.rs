@@ -177,3 +177,7 @@ pub fn unparsed(status: u16, request_id: RequestId, host_id: &HeaderValue) -> Ve
     answer.extend_from_slice(&document);
     answer
 }
+
+#[cfg(test)]
+#[path = "render_tests.rs"]
+mod tests;

@@ -102,6 +102,16 @@ impl From<io::Error> for StartError {
 pub struct RequestId([u8; 16]);
 
 impl RequestId {
+    /// The id with this number.
+    pub fn from_number(mut number: u64) -> Self {
+        let mut digits = [0; 16];
+        for digit in digits.iter_mut().rev() {
+            *digit = b"0123456789ABCDEF"[(number & 15) as usize];
+            number >>= 4;
+        }
+        Self(digits)
+    }
+
     /// The digits.
     pub fn as_str(&self) -> &str {
         // Hex digits are ASCII.
@@ -132,13 +142,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub fn request_id(&self) -> RequestId {
-        let mut number = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let mut digits = [0; 16];
-        for digit in digits.iter_mut().rev() {
-            *digit = b"0123456789ABCDEF"[(number & 15) as usize];
-            number >>= 4;
-        }
-        RequestId(digits)
+        RequestId::from_number(self.next_id.fetch_add(1, Ordering::Relaxed))
     }
 }
 
@@ -236,6 +240,15 @@ impl Front {
             writer.join();
         }
         finished
+    }
+}
+
+impl Drop for Front {
+    /// A front that was not drained stops at once. It must not wait: it may be dropped on an async thread.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.get_mut().take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
