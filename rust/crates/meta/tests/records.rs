@@ -287,7 +287,9 @@ fn headers() -> impl Strategy<Value = [Option<Vec<u8>>; 6]> {
     [header(), header(), header(), header(), header(), header()]
 }
 
-fn lists() -> impl Strategy<Value = (Vec<(Vec<u8>, Vec<u8>)>, Vec<(String, String)>, Vec<Checksum>, Vec<PartEntry>)> {
+type Lists = (Vec<(Vec<u8>, Vec<u8>)>, Vec<(String, String)>, Vec<Checksum>, Vec<PartEntry>);
+
+fn lists() -> impl Strategy<Value = Lists> {
     let checksum = (any::<u8>(), any::<u8>(), bytes());
     let checksum = checksum.prop_map(|(algorithm, kind, value)| Checksum { algorithm, kind, value });
     let parts = prop::collection::btree_map(any::<u16>(), (any::<u64>(), bytes()), 0..4).prop_map(|parts| {
