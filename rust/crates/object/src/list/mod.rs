@@ -252,39 +252,4 @@ impl Body {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn query(pairs: &[(&str, &str)]) -> Query {
-        Query(pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())
-    }
-
-    #[test]
-    fn counts_are_read_clamped_or_refused() {
-        let limit = |text: &str| page_limit(&query(&[("max-keys", text)]), "max-keys").map_err(|e| e.code());
-        assert_eq!(page_limit(&Query::default(), "max-keys").ok(), Some(PAGE_KEYS));
-        for (text, want) in
-            [("", 1000), ("0", 0), ("1", 1), ("999", 999), ("1000", 1000), ("1001", 1000), ("2147483647", 1000)]
-        {
-            assert_eq!(limit(text), Ok(want), "{text}");
-        }
-        for text in ["-1", "blah", "1.5", "+1", " 1", "2147483648", "99999999999999999999999", "１"] {
-            assert_eq!(limit(text), Err(ErrorCode::InvalidArgument), "{text}");
-        }
-    }
-
-    #[test]
-    fn only_url_is_an_encoding() {
-        let read =
-            |value| Params::read(&query(&[("encoding-type", value)]), "max-keys").map(|p| p.url).map_err(|e| e.code());
-        assert_eq!(read("url"), Ok(true));
-        assert_eq!(read("base64"), Err(ErrorCode::InvalidArgument));
-    }
-
-    #[test]
-    fn url_encoding_leaves_only_what_is_safe() {
-        let mut out = Vec::new();
-        push_url_encoded(&mut out, "foo+1/quux ab-_.~*(3)<&\"é\u{1}%".as_bytes());
-        assert_eq!(String::from_utf8_lossy(&out), "foo%2B1/quux%20ab-_.~*%283%29%3C%26%22%C3%A9%01%25");
-    }
-}
+mod tests;

@@ -337,8 +337,10 @@ fn reference(name: &str) -> S3Result<char> {
     if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
         return Err(malformed("a character reference that is none"));
     }
-    let code = u32::from_str_radix(digits, radix).ok().filter(|&code| code != 0);
-    code.and_then(char::from_u32).ok_or_else(|| malformed("a reference to no character"))
+    u32::from_str_radix(digits, radix)
+        .ok()
+        .and_then(char::from_u32)
+        .ok_or_else(|| malformed("a reference to no character"))
 }
 
 #[cfg(test)]
@@ -405,7 +407,6 @@ mod tests {
             "< a/>",
             "<a>&</a>",
             "<a>&nbsp;</a>",
-            "<a>&#0;</a>",
             "<a>&#xD800;</a>",
             "<a>&#x110000;</a>",
             "<a>&#99999999999;</a>",
@@ -506,7 +507,7 @@ mod tests {
         }
 
         #[test]
-        fn what_the_writer_escapes_the_reader_reads(text in "\\PC*|[\u{1}-\u{20}<>&\"'\u{fff0}-\u{ffff}]{0,20}") {
+        fn what_the_writer_escapes_the_reader_reads(text in "\\PC*|[\u{0}-\u{20}<>&\"'\u{fff0}-\u{ffff}]{0,20}") {
             let mut writer = crate::xml::Writer::document("a", 0);
             writer.text("k", &text);
             let body = writer.finish("a");
