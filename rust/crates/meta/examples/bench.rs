@@ -46,6 +46,7 @@ fn measure(dir: &Path) -> Vec<String> {
             "snapshot and four gets, record viewed: {:.0} per CPU-second",
             cpu_rate(GETS, || snapshots(&store, 4))
         ));
+        let targets = tenths();
         report.push(format!("scan, records viewed: {:.0} rows per CPU-second", cpu_rate(OBJECTS, || scan(&store))));
         report.push(format!(
             "scan, a seek every 10th row: {:.0} seeks per CPU-second",
