@@ -20,6 +20,7 @@ from storage.api import Conflict, Op, absent, delete, delete_range, empty_range,
 from storage.records import keys
 from storage.records.bucket import BucketRecord
 from storage.records.pointer import encode_document, encode_id
+from storage.records.tenant import TenantRecord
 
 DEFAULT_REGION: Final = "us-east-1"
 """The region that reads as an empty LocationConstraint, and where recreating an own bucket succeeds (AWS)."""
@@ -47,7 +48,8 @@ def create_bucket(call: Call) -> Answer:
             return _taken(call, BucketRecord.decode(taken), created)
         tenant = keys.tenant(call.caller.tenant)
         tenant_value = call.store.get(tenant)
-        if tenant_value is None:
+        if tenant_value is None or TenantRecord.decode(tenant_value).disabled:
+            # It is being removed; the guard below keeps it from being disabled between here and the commit.
             raise S3Error(Code.ACCESS_DENIED)
         last = call.store.get(keys.NEXT_BUCKET)
         fresh = absent(keys.NEXT_BUCKET) if last is None else equals(keys.NEXT_BUCKET, last)

@@ -3,6 +3,7 @@
 Belongs here: what every test of a handler needs. Does not belong here: what is tested.
 """
 
+import hashlib
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -35,7 +36,7 @@ class World:
 
     def __post_init__(self) -> None:
         numbers = itertools.count(1)
-        self.accounts = Accounts(self.store, clock_us=lambda: self.now_us, entropy=lambda: next(numbers).to_bytes(32, "big"))
+        self.accounts = Accounts(self.store, clock_us=lambda: self.now_us, entropy=lambda: hashlib.sha256(b"%d" % next(numbers)).digest())
         self.accounts.bootstrap(ROOT)
         self.root = self.caller("default", "root")
 

@@ -1,0 +1,175 @@
+"""The admin API over HTTP, on a real socket, with the client the command line uses."""
+
+import json
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+import uvicorn
+from click.testing import CliRunner
+from world import ROOT, World
+
+from gateway.admin.app import AdminServices, admin_app
+from gateway.cli import main
+from gateway.limits import ADMIN_BODY_BYTES
+from gateway.remote import Remote, RemoteError
+
+
+class Facts:
+    """A core that only has facts."""
+
+    def metrics(self) -> str:
+        return "panthera_up 1\n"
+
+    def volumes(self) -> list[tuple[int, str, int, int, int, int]]:
+        return [(1, "closed", 2, 30, 4, 50), (2, "open", 1, 10, 0, 20)]
+
+
+@dataclass
+class Admin:
+    world: World
+    url: str
+    up: bool = True
+
+    @property
+    def remote(self) -> Remote:
+        return Remote(self.url, ROOT.access_key, ROOT.secret_key)
+
+
+@pytest.fixture
+def admin(world: World) -> Iterator[Admin]:
+    here = Admin(world, "")
+    app = admin_app(AdminServices(core=Facts(), accounts=world.accounts, ready=lambda: here.up))
+    config = uvicorn.Config(app, port=0, lifespan="off", log_config=None, ws="none")
+    server = uvicorn.Server(config)
+    bound = config.bind_socket()
+    bound.listen()
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+    thread.start()
+    here.url = f"http://127.0.0.1:{bound.getsockname()[1]}"
+    yield here
+    server.should_exit = True
+    thread.join(10)
+    bound.close()
+    assert not thread.is_alive()
+
+
+def get(url: str, **headers: str) -> tuple[int, bytes]:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def test_health_and_metrics_need_no_credentials(admin: Admin) -> None:
+    assert get(admin.url + "/health/live")[0] == 200
+    assert get(admin.url + "/health/ready")[0] == 200
+    assert get(admin.url + "/metrics") == (200, b"panthera_up 1\n")
+    admin.up = False
+    assert get(admin.url + "/health/ready")[0] == 503
+    assert get(admin.url + "/health/live")[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/tenants", "/v1/users", "/v1/keys", "/v1/stats"])
+def test_everything_else_needs_root(admin: Admin, path: str) -> None:
+    admin.world.other()
+    key = admin.world.accounts.add_key("other", "ann")
+    for access_key, secret_key in (
+        ("", ""),
+        (ROOT.access_key, "wrong"),
+        ("nobody", ROOT.secret_key),
+        (key["access_key"], key["secret_key"]),
+    ):
+        with pytest.raises(RemoteError, match="root credentials"):
+            Remote(admin.url, access_key, secret_key).call("GET", path)
+    for header in ("", "Basic", "Basic !!!", "Basic /////w==", "Bearer x"):
+        status, body = get(admin.url + path, Authorization=header)
+        assert (status, json.loads(body)["status"]) == (401, 401)
+    admin.remote.call("GET", path)
+
+
+def test_what_is_not_there_is_a_problem_document(admin: Admin) -> None:
+    status, body = get(admin.url + "/nothing")
+    assert (status, json.loads(body)["detail"]) == (404, "Not Found")
+    with pytest.raises(RemoteError, match="Method Not Allowed"):
+        admin.remote.call("PUT", "/v1/tenants")
+    with pytest.raises(RemoteError, match="no tenant nobody"):
+        admin.remote.call("DELETE", "/v1/tenants/nobody")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "says"),
+    [
+        ("/v1/tenants", {}, "name is missing"),
+        ("/v1/tenants", {"name": 5}, "name must be a text"),
+        ("/v1/tenants", {"name": "a b"}, "cannot be the name"),
+        ("/v1/tenants", {"name": "a", "x": "y"}, "x is not known"),
+        ("/v1/users", {"tenant": "default", "name": "x", "admin": "yes"}, "admin must be a boolean"),
+        ("/v1/keys", {"tenant": "default", "user": "root", "access_key": "half"}, "belong together"),
+        ("/v1/tenants", {"name": "x" * ADMIN_BODY_BYTES}, "more than"),
+    ],
+)
+def test_a_bad_body_is_refused_with_a_reason(admin: Admin, path: str, body: dict[str, object], says: str) -> None:
+    with pytest.raises(RemoteError, match=says):
+        admin.remote.call("POST", path, body)
+
+
+def test_a_body_that_is_not_json_is_refused(admin: Admin) -> None:
+    token = "Basic Uk9PVEtFWTAwMDAwMDAwMDAwMDA6cm9vdC1zZWNyZXQtZm9yLXRlc3Rz"
+    for body in (b"", b"[]", b"{", b"\xff", b"[" * 50_000):
+        request = urllib.request.Request(admin.url + "/v1/tenants", body, {"Authorization": token}, method="POST")
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(request)
+        assert caught.value.code == 400
+        caught.value.close()
+
+
+def run(admin: Admin, *words: str, status: int = 0) -> str:
+    env = {
+        "PANTHERA_ADMIN_URL": admin.url,
+        "PANTHERA_ROOT_ACCESS_KEY": ROOT.access_key,
+        "PANTHERA_ROOT_SECRET_KEY": ROOT.secret_key,
+    }
+    done = CliRunner().invoke(main, list(words), env=env)
+    assert done.exit_code == status, done.output
+    return done.output
+
+
+def test_the_command_line_manages_tenants_users_and_keys(admin: Admin) -> None:
+    assert json.loads(run(admin, "tenant", "add", "acme", "--json"))["name"] == "acme"
+    words = ("user", "add", "acme", "ann", "--admin", "--display-name", "Ann A", "--email", "ann@acme.org", "--json")
+    user = json.loads(run(admin, *words))
+    assert (user["admin"], user["display_name"], user["email"], len(user["canonical_id"])) == (True, "Ann A", "ann@acme.org", 64)
+    key = json.loads(run(admin, "key", "add", "acme", "ann", "--json"))
+    assert key["access_key"] in run(admin, "key", "list", "acme", "ann")
+    assert key["secret_key"] not in run(admin, "key", "list", "--json")
+    table = run(admin, "tenant", "list").splitlines()
+    assert table[0].split() == ["NAME", "CREATED", "BUCKETS"]
+    assert [line.split()[0] for line in table[1:]] == ["acme", "default"]
+    run(admin, "key", "rm", key["access_key"])
+    run(admin, "user", "rm", "acme", "ann")
+    assert json.loads(run(admin, "user", "list", "acme", "--json")) == []
+    run(admin, "tenant", "rm", "acme")
+    assert "no tenant acme" in run(admin, "user", "list", "acme", status=1)
+
+
+def test_own_keys_come_from_a_file(admin: Admin) -> None:
+    done = CliRunner().invoke(
+        main,
+        ["key", "add", "default", "root", "--access-key", "mine", "--secret-key-file", "-", "--json"],
+        input="my-own-secret\n",
+        env={"PANTHERA_ADMIN_URL": admin.url, "PANTHERA_ROOT_ACCESS_KEY": ROOT.access_key, "PANTHERA_ROOT_SECRET_KEY": ROOT.secret_key},
+    )
+    assert json.loads(done.output)["secret_key"] == "my-own-secret"
+    assert "belong together" in run(admin, "key", "add", "default", "root", "--access-key", "x", status=2)
+
+
+def test_stats_are_a_table_of_volumes_and_totals_in_json(admin: Admin) -> None:
+    lines = run(admin, "stats").splitlines()
+    assert lines[0].split() == ["VOLUME", "STATE", "NEEDLES", "LIVE_BYTES", "DEAD_BYTES", "FILE_BYTES"]
+    assert lines[1].split() == ["1", "closed", "2", "30", "4", "50"]
+    assert json.loads(run(admin, "stats", "--json"))["totals"]["dead_bytes"] == 4
