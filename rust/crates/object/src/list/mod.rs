@@ -175,14 +175,12 @@ fn put_version(out: &mut Writer, view: &ObjectView<'_>, owner: Option<&[u8]>) ->
     Ok(())
 }
 
+/// What a scan calls for each row: key, value.
+type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> Result<Step, MetaError> + 'v;
+
 /// Scans the rows from `first` to `end`; the first error ends it. Bounds longer than any row can be (a marker of
 /// megabytes is a legal marker) are cut to equivalent ones: no store has to see them.
-fn scan(
-    snapshot: &dyn Snapshot,
-    first: Vec<u8>,
-    end: Vec<u8>,
-    visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<Step, MetaError>,
-) -> Result<(), MetaError> {
+fn scan(snapshot: &dyn Snapshot, first: Vec<u8>, end: Vec<u8>, visit: &mut Visit<'_>) -> Result<(), MetaError> {
     let mut failed = None;
     let (first, end) = (cut_bound(first), cut_bound(end));
     snapshot.scan(&first[..]..&end[..], &mut |row, value| {
