@@ -73,8 +73,8 @@ fn limits_hold_at_n_and_not_at_n_plus_1() {
     assert!(locate(&format!("/b/{}", "%6b".repeat(limits::KEY_BYTES)), "", &domains()).is_ok());
     assert!(locate(&format!("/{}", "b".repeat(ADDRESS_BUCKET_BYTES)), "", &domains()).is_ok());
     assert_eq!(code(&format!("/{}", "b".repeat(ADDRESS_BUCKET_BYTES + 1))), ErrorCode::InvalidBucketName);
-    assert!(parse_query(Some(&"a=1&".repeat(QUERY_PARAMETERS).trim_end_matches('&'))).is_ok());
-    assert!(parse_query(Some(&"a=1&".repeat(QUERY_PARAMETERS + 1).trim_end_matches('&'))).is_err());
+    assert!(parse_query(Some("a=1&".repeat(QUERY_PARAMETERS).trim_end_matches('&'))).is_ok());
+    assert!(parse_query(Some("a=1&".repeat(QUERY_PARAMETERS + 1).trim_end_matches('&'))).is_err());
 }
 
 #[test]

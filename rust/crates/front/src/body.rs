@@ -171,9 +171,8 @@ impl http_body::Body for Body {
         let this = self.get_mut();
         let next = ready!(this.poll_bytes(cx));
         if let Some(receipt) = &mut this.receipt {
-            match &next {
-                Some(Ok(bytes)) => receipt.sent += bytes.len() as u64,
-                Some(Err(_)) | None => {}
+            if let Some(Ok(bytes)) = &next {
+                receipt.sent += bytes.len() as u64;
             }
             receipt.complete = matches!(this.kind, Kind::Empty) && !matches!(next, Some(Err(_)));
         }

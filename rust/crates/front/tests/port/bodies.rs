@@ -83,7 +83,7 @@ fn a_large_unread_body_does_and_the_answer_still_arrives() {
     let world = world();
     for target in ["/photos/x", "/photos/x?torrent"] {
         let mut client = Client::connect(world.at);
-        client.send(put_head(MALLORY, target, 4 << 20, &[]).replace("/photos/x?torrent ", "/photos/x?torrent "));
+        client.send(put_head(MALLORY, target, 4 << 20, &[]));
         // Goes on sending after the answer, as clients do that do not look.
         for _ in 0..64 {
             if client.socket.write_all(&[0; 64 << 10]).is_err() {
