@@ -79,6 +79,7 @@ async def _run(config: Config, core: Core, say: Callable[[str], None]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, _reload_tls, config, core))
     accounts = Accounts(core, clock_us=lambda: time.time_ns() // 1000, entropy=generate_key)
     root, first_start = _root(config, accounts)
     dispatcher = Dispatcher(loop, HANDLERS, core, Place(region=config.region))
@@ -136,6 +137,18 @@ def _listen(config: Config, core: Core, dispatcher: Dispatcher) -> list[str]:
         raise SettingError(name, config.origins[name], str(error)) from error
     except OSError as error:
         raise SettingError("s3_listen", config.origins["s3_listen"], str(error)) from error
+
+
+def _reload_tls(config: Config, core: Core) -> None:
+    """SIGHUP: the certificate files are read again; a bad one is logged and the one before stays."""
+    if config.tls_cert is None:
+        return
+    try:
+        core.reload_tls()
+    except (ConfigError, OSError) as error:
+        _log.error("the certificate was not changed: %s", error)
+    else:
+        _log.info("the certificate was read again")
 
 
 def _blamed(message: str) -> str:

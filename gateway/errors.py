@@ -16,7 +16,6 @@ class Code(StrEnum):
     BUCKET_ALREADY_EXISTS = "BucketAlreadyExists"
     BUCKET_ALREADY_OWNED_BY_YOU = "BucketAlreadyOwnedByYou"
     BUCKET_NOT_EMPTY = "BucketNotEmpty"
-    ILLEGAL_LOCATION_CONSTRAINT = "IllegalLocationConstraintException"
     ILLEGAL_VERSIONING_CONFIGURATION = "IllegalVersioningConfigurationException"
     INTERNAL_ERROR = "InternalError"
     INVALID_ARGUMENT = "InvalidArgument"

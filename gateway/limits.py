@@ -5,9 +5,6 @@ Belongs here: named constants. Does not belong here: settings (`config.py`), lim
 
 from typing import Final
 
-KEY_BYTES: Final = 1024
-"""Longest key in UTF-8 bytes (AWS: object key names)."""
-
 BUCKET_NAME_MIN: Final = 3
 """Shortest bucket name (AWS: bucket naming rules)."""
 

@@ -143,7 +143,12 @@ def test_the_command_line_manages_tenants_users_and_keys(admin: Admin) -> None:
     assert json.loads(run(admin, "tenant", "add", "acme", "--json"))["name"] == "acme"
     words = ("user", "add", "acme", "ann", "--admin", "--display-name", "Ann A", "--email", "ann@acme.org", "--json")
     user = json.loads(run(admin, *words))
-    assert (user["admin"], user["display_name"], user["email"], len(user["canonical_id"])) == (True, "Ann A", "ann@acme.org", 64)
+    assert (user["admin"], user["display_name"], user["email"], len(user["canonical_id"])) == (
+        True,
+        "Ann A",
+        "ann@acme.org",
+        64,
+    )
     key = json.loads(run(admin, "key", "add", "acme", "ann", "--json"))
     assert key["access_key"] in run(admin, "key", "list", "acme", "ann")
     assert key["secret_key"] not in run(admin, "key", "list", "--json")
@@ -162,7 +167,11 @@ def test_own_keys_come_from_a_file(admin: Admin) -> None:
         main,
         ["key", "add", "default", "root", "--access-key", "mine", "--secret-key-file", "-", "--json"],
         input="my-own-secret\n",
-        env={"PANTHERA_ADMIN_URL": admin.url, "PANTHERA_ROOT_ACCESS_KEY": ROOT.access_key, "PANTHERA_ROOT_SECRET_KEY": ROOT.secret_key},
+        env={
+            "PANTHERA_ADMIN_URL": admin.url,
+            "PANTHERA_ROOT_ACCESS_KEY": ROOT.access_key,
+            "PANTHERA_ROOT_SECRET_KEY": ROOT.secret_key,
+        },
     )
     assert json.loads(done.output)["secret_key"] == "my-own-secret"
     assert "belong together" in run(admin, "key", "add", "default", "root", "--access-key", "x", status=2)

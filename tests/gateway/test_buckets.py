@@ -72,7 +72,9 @@ def test_a_bad_name_stores_nothing(world: World) -> None:
         ({"x-amz-bucket-namespace": "account-regional"}, Code.NOT_IMPLEMENTED),
     ],
 )
-def test_what_a_bucket_cannot_have_yet_is_refused_and_not_ignored(world: World, headers: dict[str, str], code: Code) -> None:
+def test_what_a_bucket_cannot_have_yet_is_refused_and_not_ignored(
+    world: World, headers: dict[str, str], code: Code
+) -> None:
     refused(code, lambda: world.call("CreateBucket", "bucket", headers=headers))
     assert names(world) == []
 
@@ -89,9 +91,16 @@ def test_headers_that_ask_for_what_is_anyway_are_fine(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("constraint", "region", "location"),
-    [(b"eu-west-1", "eu-west-1", "eu-west-1"), (b"us-east-1", "us-east-1", None), (b"", "us-east-1", None), (b"EU", "EU", "EU")],
+    [
+        (b"eu-west-1", "eu-west-1", "eu-west-1"),
+        (b"us-east-1", "us-east-1", None),
+        (b"", "us-east-1", None),
+        (b"EU", "EU", "EU"),
+    ],
 )
-def test_a_location_constraint_becomes_the_region(world: World, constraint: bytes, region: str, location: str | None) -> None:
+def test_a_location_constraint_becomes_the_region(
+    world: World, constraint: bytes, region: str, location: str | None
+) -> None:
     world.call("CreateBucket", "bucket", body=CONSTRAINT % constraint)
     assert dict(world.call("HeadBucket", "bucket").headers)["x-amz-bucket-region"] == region
     root = xml(world.call("GetBucketLocation", "bucket"))
@@ -115,14 +124,25 @@ def test_a_body_that_makes_no_sense_makes_no_bucket(world: World, body: bytes, c
 
 
 def test_tags_of_the_body_are_the_buckets_tags(world: World) -> None:
-    body = b"<CreateBucketConfiguration><Tags><Tag><Key>k</Key><Value>v</Value></Tag></Tags></CreateBucketConfiguration>"
+    body = (
+        b"<CreateBucketConfiguration><Tags><Tag><Key>k</Key><Value>v</Value></Tag></Tags></CreateBucketConfiguration>"
+    )
     world.call("CreateBucket", "bucket", body=body)
     assert xml(world.call("GetBucketTagging", "bucket")).findtext("TagSet/Tag/Key") == "k"
 
 
 def test_a_missing_bucket_is_missing_for_every_operation(world: World) -> None:
-    for op in ("HeadBucket", "DeleteBucket", "GetBucketLocation", "GetBucketVersioning", "GetBucketAcl", "GetBucketPolicy"):
-        assert refused(Code.NO_SUCH_BUCKET, lambda op=op: world.call(op, "bucket")).fields == (("BucketName", "bucket"),)
+    for op in (
+        "HeadBucket",
+        "DeleteBucket",
+        "GetBucketLocation",
+        "GetBucketVersioning",
+        "GetBucketAcl",
+        "GetBucketPolicy",
+    ):
+        assert refused(Code.NO_SUCH_BUCKET, lambda op=op: world.call(op, "bucket")).fields == (
+            ("BucketName", "bucket"),
+        )
 
 
 def test_deleting_removes_every_row_of_the_bucket_and_of_no_other(world: World) -> None:

@@ -105,8 +105,12 @@ def test_a_bad_value_names_its_setting_and_its_origin(name: str, value: object) 
 
 def test_values_have_their_types_whatever_their_source(tmp_path: Path) -> None:
     file = tmp_path / "p.toml"
-    file.write_text('s3_listen = [":9000", "[::1]:0"]\nvolume_bytes = "1GiB"\nworkers = 2\ndomains = [".S3.example.org"]\n')
-    config = load(config_file=file, environment={"PANTHERA_TRUSTED_PROXIES": "10.0.0.1, ::1/128", "PANTHERA_SYNC": "off"})
+    file.write_text(
+        's3_listen = [":9000", "[::1]:0"]\nvolume_bytes = "1GiB"\nworkers = 2\ndomains = [".S3.example.org"]\n'
+    )
+    config = load(
+        config_file=file, environment={"PANTHERA_TRUSTED_PROXIES": "10.0.0.1, ::1/128", "PANTHERA_SYNC": "off"}
+    )
     assert config.s3_listen == ("0.0.0.0:9000", "[::1]:0")
     assert config.volume_bytes == 1 << 30
     assert config.domains == ("s3.example.org",)

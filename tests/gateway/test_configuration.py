@@ -74,7 +74,9 @@ def test_absence_with_a_code_of_its_own(world: World, op: str, code: str) -> Non
         ("ListBucketIntelligentTieringConfigurations", {"IsTruncated": False}),
     ],
 )
-def test_absence_that_is_a_document_reads_as_nothing_for_botocore(world: World, op: str, wanted: dict[str, object]) -> None:
+def test_absence_that_is_a_document_reads_as_nothing_for_botocore(
+    world: World, op: str, wanted: dict[str, object]
+) -> None:
     world.bucket()
     assert parsed(op, world.call(op, "bucket").body) == wanted
 
@@ -123,7 +125,11 @@ def put_versioning(world: World, inner: bytes) -> int:
 
 def test_versioning_goes_into_the_record_and_the_fence_together(world: World) -> None:
     number = world.bucket()
-    for status, state in (("Enabled", Versioning.ENABLED), ("Suspended", Versioning.SUSPENDED), ("Enabled", Versioning.ENABLED)):
+    for status, state in (
+        ("Enabled", Versioning.ENABLED),
+        ("Suspended", Versioning.SUSPENDED),
+        ("Enabled", Versioning.ENABLED),
+    ):
         fence = world.store.get(keys.fence(number))
         generation = BucketRecord.decode(world.store.get(keys.bucket(b"bucket"))).generation
         assert put_versioning(world, f"<Status>{status}</Status>".encode()) == 200

@@ -127,7 +127,7 @@ def test_slow_handlers_neither_block_the_loop_nor_one_another() -> None:
     gate = threading.Event()
     requests = [Request(op="Slow", request_id=str(n)) for n in range(HANDLER_THREADS - 1)]
     quick = Request(op="Quick")
-    rows = {"Slow": row(lambda call: gate.wait(10) and Answer() or Answer(500)), "Quick": row(lambda call: Answer())}
+    rows = {"Slow": row(lambda call: (gate.wait(10) and Answer()) or Answer(500)), "Quick": row(lambda call: Answer())}
 
     async def run() -> float:
         dispatcher = Dispatcher(asyncio.get_running_loop(), rows, World().store, Place("r"))

@@ -65,7 +65,11 @@ def test_a_row_that_rust_could_not_run_safely_does_not_load(changes: dict[str, t
 
 def test_twins_duplicates_and_aliases_of_nothing_do_not_load() -> None:
     assert _checked((row(), row(name="Y", selectors=("y",))))
-    for rows in ((row(), row(name="Y")), (row(), row(selectors=("z",))), (row(), row(name="Y", method="PUT", alias_of="X"))):
+    for rows in (
+        (row(), row(name="Y")),
+        (row(), row(selectors=("z",))),
+        (row(), row(name="Y", method="PUT", alias_of="X")),
+    ):
         with pytest.raises(TableError):
             _checked(rows)
 
@@ -79,9 +83,7 @@ def test_aliases_do_not_reach_rust_and_everything_else_does() -> None:
 def test_rows_cross_the_border_in_the_form_the_stub_declares() -> None:
     stub = (ROOT / "storage/_core.pyi").read_text()
     declared = stub.split("\nRow = tuple[")[1].split("\n")[0].rstrip("]")
-    assert declared.replace(" ", "") == (
-        "str,str,str,Sequence[str],str|None,Sequence[str],str,str,str,str,int"
-    )
+    assert declared.replace(" ", "") == ("str,str,str,Sequence[str],str|None,Sequence[str],str,str,str,str,int")
     for core in core_rows():
         assert len(core) == 11
         assert core[2] in {"service", "bucket", "object"}

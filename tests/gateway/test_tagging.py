@@ -106,7 +106,7 @@ def test_an_object_that_never_stands_still_is_operation_aborted(world: World) ->
 
         @staticmethod
         def commit(guards: object, ops: object) -> int:
-            world.put_current(number, b"k", ordinal=next(count), **{})
+            world.put_current(number, b"k", ordinal=next(count))
             return store.commit(guards, ops)
 
     inner = world.store

@@ -33,14 +33,14 @@ def test_namespaces_prefixes_comments_and_references_are_read() -> None:
         b"<b/>",
         b"<a>\x00</a>",
         b"<a>\xff</a>",
-        b'<!DOCTYPE a><a/>',
+        b"<!DOCTYPE a><a/>",
         b'<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>',
         b'<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>',
         b"<a>&x;</a>",
         b"<?php x?><a/>",
         b'<?xml version="1.0" encoding="no-such"?><a/>',
         b'<a x="1" x="2"/>',
-        b'<p:a/>',
+        b"<p:a/>",
         nested(XML_DEPTH + 1),
         b"<a>" + b"<b/>" * XML_NODES + b"</a>",
     ],
@@ -88,9 +88,11 @@ def test_any_bytes_are_read_or_refused_and_never_crash(body: bytes) -> None:
 
 
 def test_the_writer_escapes_and_leaves_out_what_is_none() -> None:
-    body = document(tree("a", None, text("b", "<&>\"\r"), Tree("c", "", (("x:y", '"'),)), text("d", True), text("e", 0)))
-    assert body.startswith(b'<?xml version="1.0" encoding="UTF-8"?>\n<a xmlns="http://s3.amazonaws.com/doc/2006-03-01/">')
+    body = document(tree("a", None, text("b", '<&>"\r'), Tree("c", "", (("x:y", '"'),)), text("d", True), text("e", 0)))
+    assert body.startswith(
+        b'<?xml version="1.0" encoding="UTF-8"?>\n<a xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+    )
     assert b"<b>&lt;&amp;&gt;&quot;&#13;</b>" in body
     assert b'<c x:y="&quot;"/><d>true</d><e>0</e></a>' in body
     assert escape("a\0b") == "a\N{REPLACEMENT CHARACTER}b"
-    assert ElementTree.fromstring(document(tree("a")))is not None
+    assert ElementTree.fromstring(document(tree("a"))) is not None

@@ -36,7 +36,9 @@ class World:
 
     def __post_init__(self) -> None:
         numbers = itertools.count(1)
-        self.accounts = Accounts(self.store, clock_us=lambda: self.now_us, entropy=lambda: hashlib.sha256(b"%d" % next(numbers)).digest())
+        self.accounts = Accounts(
+            self.store, clock_us=lambda: self.now_us, entropy=lambda: hashlib.sha256(b"%d" % next(numbers)).digest()
+        )
         self.accounts.bootstrap(ROOT)
         self.root = self.caller("default", "root")
 
