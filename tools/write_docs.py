@@ -4,6 +4,7 @@
 """
 
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -36,13 +37,23 @@ def _operations() -> Iterator[str]:
     states = [_state(row) for row in TABLE]
     yield "# Operations\n"
     yield _NOTE
-    yield f"{len(TABLE)} rows. {states.count('yes')} are served; {states.count('unset')} answer as AWS does when nothing"
-    yield f"is configured (*unset*: their own 404 code or an empty document); {states.count('501')} answer 501 NotImplemented"
-    yield "with the operation's name. An alias is a deprecated name of the row it points to, at the same address.\n"
+    yield _prose(
+        f"{len(TABLE)} rows. {states.count('yes')} are served; {states.count('unset')} answer as AWS does "
+        "when nothing "
+        f"is configured (*unset*: their own 404 code or an empty document); {states.count('501')} answer "
+        "501 NotImplemented "
+        "with the operation's name. An alias is a deprecated name of the row it points to, at the same "
+        "address. "
+    )
     yield "| operation | request | action | here |"
     yield "|---|---|---|---|"
     for row in sorted(TABLE, key=lambda row: row.name):
         yield f"| {row.name} | `{_request(row)}` | {row.action} | {_state(row)} |"
+
+
+def _prose(text: str) -> str:
+    """A paragraph, wrapped as the other pages are, and the empty line after it."""
+    return textwrap.fill(" ".join(text.split()), 120, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
 def _request(row: Row) -> str:
@@ -66,10 +77,15 @@ def _state(row: Row) -> str:
 def _settings() -> Iterator[str]:
     yield "# Settings\n"
     yield _NOTE
-    yield "Order: flag, environment, file (`--config FILE`, TOML, the names below), default. `PANTHERA_X_FILE` names a file"
-    yield "whose content is the value of `PANTHERA_X`. Lists are arrays in TOML and separated by commas elsewhere; a list's"
-    yield "flag may be repeated. Sizes take KiB, MiB, GiB, TiB. `panthera config show --effective` prints each value and"
-    yield "where it came from.\n"
+    yield _prose(
+        "Order: flag, environment, file (`--config FILE`, TOML, the names below), default. "
+        "`PANTHERA_X_FILE` names a file "
+        "whose content is the value of `PANTHERA_X`. Lists are arrays in TOML and separated by commas "
+        "elsewhere; a list's "
+        "flag may be repeated. Sizes take KiB, MiB, GiB, TiB. `panthera config show --effective` prints "
+        "each value and "
+        "where it came from. "
+    )
     yield "| setting | flag | environment | default | |"
     yield "|---|---|---|---|---|"
     for setting in SETTINGS:
@@ -88,12 +104,19 @@ def _default(value: object) -> str:
 def _commands() -> Iterator[str]:
     yield "# Command line\n"
     yield _NOTE
-    yield "Exit statuses: 0 done; 1 refused, or something is wrong (standard error says what); 2 a bad setting or command"
-    yield "line, or a data directory that another process owns (its pid is named).\n"
-    yield "`panthera serve` prints one line that starts with `ready` and names the S3 endpoints and, last, the admin"
-    yield "address. SIGTERM and SIGINT drain and exit 0; SIGHUP reads the certificate again. `tenant`, `user`, `key` and"
-    yield "`stats` ask a running server: `--admin-url`, else PANTHERA_ADMIN_URL, else what `--data` says about its server;"
-    yield "root credentials from PANTHERA_ROOT_ACCESS_KEY and PANTHERA_ROOT_SECRET_KEY (or `*_FILE`), else from `--data`.\n"
+    yield _prose(
+        "Exit statuses: 0 done; 1 refused, or something is wrong (standard error says what); 2 a bad "
+        "setting or command "
+        "line, or a data directory that another process owns (its pid is named). "
+        "`panthera serve` prints one line that starts with `ready` and names the S3 endpoints and, last, "
+        "the admin "
+        "address. SIGTERM and SIGINT drain and exit 0; SIGHUP reads the certificate again. `tenant`, "
+        "`user`, `key` and "
+        "`stats` ask a running server: `--admin-url`, else PANTHERA_ADMIN_URL, else what `--data` says "
+        "about its server; "
+        "root credentials from PANTHERA_ROOT_ACCESS_KEY and PANTHERA_ROOT_SECRET_KEY (or `*_FILE`), else "
+        "from `--data`. "
+    )
     yield from _command(main, "panthera")
 
 
