@@ -130,6 +130,11 @@ fn a_bad_needle_is_healed_by_the_next_write() {
     disk.flip("00000001.vol", at, 0x10);
     assert!(matches!(rig.read(&data), Err(VolumeError::Corrupt(_))));
     assert!(!rig.holds(&data));
+    // Good again by itself: readable, but what was bad once is not built on before it is written anew.
+    disk.flip("00000001.vol", at, 0x10);
+    assert_eq!(rig.read(&data).unwrap(), data);
+    assert!(!rig.holds(&data));
+    disk.flip("00000001.vol", at, 0x10);
     rig.put(&data).unwrap();
     assert_eq!(rig.read(&data).unwrap(), data);
     assert!(rig.holds(&data));

@@ -111,6 +111,25 @@ fn damage_before_the_last_batch_is_reported_and_never_cut() {
 }
 
 #[test]
+fn a_torn_tail_is_cut_once_and_leaves_nothing() {
+    let (disk, all) = build();
+    let copy = without_logs(&disk);
+    let end = copy.files()[VOLUME].len() as u64;
+    // The next batch, torn: some of its pages came, its header did not.
+    let file = copy.open(VOLUME).unwrap();
+    file.write_vectored_at(end + 4096, &[std::io::IoSlice::new(&bytes(5, 9000))]).unwrap();
+    let len = file.len().unwrap();
+    let rig = open(&copy);
+    assert_eq!(rig.report.damage, []);
+    assert_eq!(rig.report.cut_bytes, len - end);
+    assert_eq!(file.len().unwrap(), end);
+    drop(rig);
+    let rig = open(&copy);
+    assert_eq!(rig.report.cut_bytes, 0);
+    all.iter().for_each(|data| assert_eq!(rig.read(data).unwrap(), data));
+}
+
+#[test]
 fn every_byte_of_a_log_may_be_wrong() {
     let (disk, all) = build();
     let log = "00000001.log";
