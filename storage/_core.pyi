@@ -29,7 +29,9 @@ Row = tuple[str, str, str, Sequence[str], str | None, Sequence[str], str, str, s
 class Core:
     """The open stores of one data directory, and the listeners over them. Raises StoreError when it cannot open."""
 
-    def __init__(self, data_dir: str, *, min_free_bytes: int = ..., volume_bytes: int = ..., sync: bool = True) -> None: ...
+    def __init__(
+        self, data_dir: str, *, min_free_bytes: int = ..., volume_bytes: int = ..., sync: bool = True
+    ) -> None: ...
     def get(self, key: bytes) -> bytes | None: ...
     def scan(self, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         """Rows of the half-open range in ascending order, at most `limit`."""
@@ -97,5 +99,6 @@ class ControlRequest:
 
 def generate_key() -> bytes:
     """32 bytes from the system's generator."""
+
 def error_codes() -> list[tuple[str, int, str]]:
     """The closed list: code, status, message."""

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use panthera_authz::Subject;
 use panthera_base::{ErrorCode, S3Error, S3Result};
-use panthera_front::control::{Answer, ControlCall, ControlReply};
+use panthera_front::{Answer, ControlCall, ControlReply};
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -40,8 +40,8 @@ struct Facts {
 
 impl From<ControlCall> for ControlRequest {
     fn from(call: ControlCall) -> Self {
-        let (tenant, admin) = match &call.caller.subject {
-            Subject::User { tenant, admin, .. } => (tenant.0, *admin),
+        let (tenant, admin) = match call.caller.subject {
+            Subject::User { tenant, admin, .. } => (tenant.0, admin),
             Subject::Anonymous => (0, false),
         };
         // Header values are bytes; Latin-1 keeps every one of them, as Python's own servers do.

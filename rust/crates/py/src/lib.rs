@@ -2,6 +2,7 @@
 //!
 //! Belongs here: conversions, errors, who owns the data directory, and opening the parts. Does not belong here: any
 //! decision. The stub is `storage/_core.pyi`.
+#![allow(missing_docs)] // the stub documents what Python sees
 
 mod batch;
 mod control;
@@ -14,9 +15,9 @@ use pyo3::prelude::*;
 /// Raised by Python when the extension is of another build than the package.
 const ABI: u32 = 1;
 
-pyo3::create_exception!(_core, StoreError, pyo3::exceptions::PyException);
-pyo3::create_exception!(_core, Conflict, pyo3::exceptions::PyException);
-pyo3::create_exception!(_core, ConfigError, pyo3::exceptions::PyException);
+pyo3::create_exception!(_core, StoreError, pyo3::exceptions::PyException, "The disk failed, or stored bytes are wrong.");
+pyo3::create_exception!(_core, Conflict, pyo3::exceptions::PyException, "A guard did not hold; nothing changed.");
+pyo3::create_exception!(_core, ConfigError, pyo3::exceptions::PyException, "A setting the core refuses.");
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -4,8 +4,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use panthera_base::SystemClock;
-use panthera_front::control::ControlCalls;
-use panthera_front::{Complain, Front, Parts, Row, Settings, StartError, TlsFiles};
+
+use panthera_front::{Complain, ControlCalls, Front, Parts, Row, Settings, StartError, TlsFiles};
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use std::sync::Arc;
