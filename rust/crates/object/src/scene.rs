@@ -11,7 +11,7 @@ use panthera_base::{UserId, limits};
 use panthera_meta::memory::Memory;
 use panthera_meta::records::{BucketRecord, ChunkRef, Manifest, ObjectRecord, TenantRecord, UserRecord, Versioning};
 use panthera_meta::{Batch, Metastore, keys};
-use panthera_volume::{ChunkId, Lane, NewChunk, RealDisk, Store, StoreOptions};
+use panthera_volume::{ChunkId, Disk, Lane, NewChunk, RealDisk, Store, StoreOptions};
 
 use crate::ObjectService;
 use crate::api::{Call, Caller, NativeOp, Payload, Query, Reply, ReplyBody};
@@ -53,8 +53,13 @@ impl Scene {
     }
 
     pub fn over(meta: Arc<dyn Metastore>, versioning: Versioning) -> Self {
+        Self::on(meta, versioning, |disk| Arc::new(disk))
+    }
+
+    /// A scene whose volumes are on another disk, made from the real one.
+    pub fn on(meta: Arc<dyn Metastore>, versioning: Versioning, disk: impl FnOnce(RealDisk) -> Arc<dyn Disk>) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let disk = Arc::new(RealDisk::open(dir.path()).expect("a disk"));
+        let disk = disk(RealDisk::open(dir.path()).expect("a disk"));
         let options = StoreOptions { sync: false, min_free_bytes: 0, ..StoreOptions::new(dir.path()) };
         let (volumes, _) = Store::open(disk, options, sink(Arc::clone(&meta))).expect("a store");
         let authz = Arc::new(Authorizer::default());
@@ -186,11 +191,17 @@ pub(crate) struct Answer {
 
 impl Answer {
     async fn of(reply: Reply) -> Self {
-        let (status, headers) = (reply.status.as_u16(), reply.headers);
+        let (status, mut headers) = (reply.status.as_u16(), reply.headers);
         let body = match reply.body {
             ReplyBody::Empty => Ok(Bytes::new()),
             ReplyBody::Bytes(bytes) => Ok(bytes),
-            ReplyBody::Slow(_) => panic!("reads and listings answer at once"),
+            ReplyBody::Slow(work) => match work.await {
+                Ok((more, bytes)) => {
+                    headers.extend(more);
+                    Ok(bytes)
+                }
+                Err(error) => return Self { status, headers, body: Ok(Bytes::new()), error: Some(error) },
+            },
             ReplyBody::Stream(len, mut stream) => {
                 let mut all = Vec::new();
                 let end = loop {

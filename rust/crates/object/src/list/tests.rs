@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use panthera_base::limits::PAGE_KEYS;
 use panthera_base::{BucketId, ErrorCode, Ordinal, UserId};
+use panthera_meta::lmdb::{Lmdb, Options};
 use panthera_meta::records::{Checksum, ObjectRecord, PartRecord, UploadRecord, Versioning, encode_ordinal};
 use panthera_meta::{Batch, keys};
 use panthera_wire::uri::percent_decode;
@@ -19,7 +20,15 @@ use crate::api::{NativeOp, OpResult, Query, ReplyBody};
 use crate::scene::{OWNER, Scene};
 
 thread_local! {
-    static SCENE: OnceCell<Scene> = const { OnceCell::new() };
+    /// Over LMDB: the engine that has cursors to get wrong. The directory lives as long as the scene.
+    static SCENE: OnceCell<(Scene, tempfile::TempDir)> = const { OnceCell::new() };
+}
+
+fn scene_over_lmdb() -> (Scene, tempfile::TempDir) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let options = Options { sync: false, map_bytes: 1 << 30 };
+    let meta = Lmdb::open(dir.path(), &options).expect("a store");
+    (Scene::over(Arc::new(meta), Versioning::Enabled), dir)
 }
 
 /// An empty bucket of a scene that all cases of one test share.
@@ -32,7 +41,7 @@ impl Fixture {
     }
 
     fn scene<T>(f: impl FnOnce(&Scene) -> T) -> T {
-        SCENE.with(|scene| f(scene.get_or_init(|| Scene::new(Versioning::Enabled))))
+        SCENE.with(|scene| f(&scene.get_or_init(scene_over_lmdb).0))
     }
 
     fn commit(&self, fill: impl FnOnce(&mut Batch, BucketId)) {

@@ -4,6 +4,8 @@
 //! version (`resolve`), several objects (`list`).
 
 mod attributes;
+#[cfg(test)]
+mod cold_tests;
 mod get;
 mod headers;
 mod stored;
