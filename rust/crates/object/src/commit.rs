@@ -103,7 +103,7 @@ pub(crate) enum Planned<R> {
 }
 
 /// Keeps writers of one key, once they have met, from meeting again: whoever lost a race takes the key's stripe before
-/// planning again.
+/// planning again, and whoever comes while it is taken waits for it.
 pub(crate) struct Contention {
     stripes: Vec<Mutex<()>>,
     hasher: RandomState,
@@ -131,7 +131,12 @@ impl ObjectService {
         mut chunk: Option<NewChunk>,
         mut plan: impl FnMut(&dyn Snapshot) -> S3Result<Planned<R>>,
     ) -> S3Result<R> {
-        let mut turn = None;
+        let stripe = self.contention.stripe(bucket, key);
+        // Where writers already take turns, so does a new one; else nobody waits.
+        let mut turn = match stripe.try_lock() {
+            Ok(_free) => None,
+            Err(_) => Some(stripe.lock().await),
+        };
         for _ in 0..ATTEMPTS {
             let (batch, outcome) = match self.plan_once(&mut plan)? {
                 Planned::Nothing(outcome) => return Ok(outcome),
@@ -144,7 +149,7 @@ impl ObjectService {
                 Err(Refused::Failed(error)) => return Err(error),
             }
             if turn.is_none() {
-                turn = Some(self.contention.stripe(bucket, key).lock().await);
+                turn = Some(stripe.lock().await);
             }
         }
         Err(S3Error::new(ErrorCode::OperationAborted).detail("gave up after repeated conflicts"))

@@ -10,6 +10,6 @@ pub(crate) mod request;
 mod stored;
 
 #[cfg(test)]
-mod plan_tests;
+mod tests;
 
 pub(crate) use key_rows::KeyRows;

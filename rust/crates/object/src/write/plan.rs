@@ -220,3 +220,7 @@ pub(crate) fn put_op(key: Vec<u8>, value: Vec<u8>, tally: Tally) -> Op {
 pub(crate) fn tally(bucket: BucketId, of: TallyOf) -> Tally {
     Tally { counter: keys::tally(bucket, of), field: SIZE_FIELD }
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;
