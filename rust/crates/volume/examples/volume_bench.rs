@@ -1,4 +1,4 @@
-//! Figures of the engine on this machine: `cargo run --release -p panthera-volume --example bench [directory]`.
+//! Figures of the engine on this machine: `cargo run --release -p panthera-volume --example volume_bench [directory]`.
 //!
 //! Prints the physical limit (append + fdatasync of one 4 KiB page) beside what the engine reaches.
 #![allow(clippy::print_stdout)]
