@@ -9,14 +9,14 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use panthera_base::{ErrorCode, Timestamp};
 use panthera_wire::uri::encode_path;
 
-use crate::settings::{ACCESS_LOG_FLUSH, ACCESS_LOG_LINES};
+use crate::settings::{ACCESS_LOG_LINES, ACCESS_LOG_PAUSE, ACCESS_LOG_ROTATION};
 
 /// What a line says. Strings hold what the client sent; writing escapes them.
 #[derive(Clone, Debug, Default)]
@@ -101,10 +101,12 @@ fn append(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
 }
 
+/// Looks for lines at intervals and does not wait for each: a waiting reader would have to be woken by every request.
 fn write_lines(lines: &Receiver<Option<Box<Line>>>, path: &Path, mut out: BufWriter<File>, dropped: &AtomicU64) {
     let mut text = Vec::with_capacity(1024);
+    let mut looked = Instant::now();
     loop {
-        match lines.recv_timeout(ACCESS_LOG_FLUSH) {
+        match lines.try_recv() {
             Ok(Some(line)) => {
                 text.clear();
                 format(&line, &mut text);
@@ -112,16 +114,16 @@ fn write_lines(lines: &Receiver<Option<Box<Line>>>, path: &Path, mut out: BufWri
                     dropped.fetch_add(1, Ordering::Relaxed);
                 }
             }
-            Err(RecvTimeoutError::Timeout) => {
+            Err(TryRecvError::Empty) => {
                 let _ = out.flush();
                 // A rotated file is left to whoever moved it; the next line goes to a new one.
-                if !path.exists()
-                    && let Ok(file) = append(path)
-                {
-                    out = BufWriter::new(file);
+                if looked.elapsed() >= ACCESS_LOG_ROTATION {
+                    looked = Instant::now();
+                    out = if path.exists() { out } else { append(path).map_or(out, BufWriter::new) };
                 }
+                std::thread::sleep(ACCESS_LOG_PAUSE);
             }
-            Ok(None) | Err(RecvTimeoutError::Disconnected) => {
+            Ok(None) | Err(TryRecvError::Disconnected) => {
                 let _ = out.flush();
                 return;
             }
@@ -132,24 +134,24 @@ fn write_lines(lines: &Receiver<Option<Box<Line>>>, path: &Path, mut out: BufWri
 /// Appends the line with its newline.
 pub fn format(line: &Line, out: &mut Vec<u8>) {
     let start = out.len();
-    word(out, &line.owner.map(|user| user.to_string()).unwrap_or_default());
+    display(out, line.owner);
     word(out, &line.bucket);
     out.push(b'[');
     time(out, line.time);
     out.extend_from_slice(b"] ");
-    word(out, &line.remote.map(|ip| ip.to_string()).unwrap_or_default());
+    display(out, line.remote);
     word(out, &line.requester);
     word(out, &line.request_id);
     word(out, &line.operation);
     // Encoded twice, as AWS does: a key can then hold anything and stay one word.
     word(out, &encode_path(encode_path(&line.key).as_bytes()));
     quoted(out, Some(&line.request_uri).filter(|uri| !uri.is_empty()).map(String::as_str));
-    word(out, &if line.status == 0 { String::new() } else { line.status.to_string() });
+    display(out, (line.status > 0).then_some(line.status));
     word(out, line.error.map_or("", ErrorCode::as_str));
-    word(out, &if line.sent == 0 { String::new() } else { line.sent.to_string() });
-    word(out, &line.object_size.map(|n| n.to_string()).unwrap_or_default());
-    word(out, &line.total.as_millis().to_string());
-    word(out, &line.turnaround.as_millis().to_string());
+    display(out, (line.sent > 0).then_some(line.sent));
+    display(out, line.object_size);
+    display(out, Some(line.total.as_millis()));
+    display(out, Some(line.turnaround.as_millis()));
     quoted(out, line.referer.as_deref());
     quoted(out, line.user_agent.as_deref());
     word(out, line.version_id.as_deref().unwrap_or_default());
@@ -172,6 +174,15 @@ fn word(out: &mut Vec<u8>, text: &str) {
         push_plain(out, byte, b' ');
     }
     out.push(b' ');
+}
+
+/// A number or an address: nothing that needs escaping.
+fn display(out: &mut Vec<u8>, value: Option<impl std::fmt::Display>) {
+    // Writing into memory does not fail.
+    let _ = match value {
+        Some(value) => write!(out, "{value} "),
+        None => write!(out, "- "),
+    };
 }
 
 fn quoted(out: &mut Vec<u8>, text: Option<&str>) {

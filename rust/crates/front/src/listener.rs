@@ -212,6 +212,7 @@ async fn attend<C, E>(
     let mut finishing = false;
     loop {
         tokio::select! {
+            biased;
             // What the client did wrong has been answered; that it left is its business.
             _ = connection.as_mut() => return,
             _ = tick.tick() => match state.overdue(&shared.patience) {

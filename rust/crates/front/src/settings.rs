@@ -33,8 +33,10 @@ pub const H2_STREAM_WINDOW: u32 = 1 << 20;
 pub const H2_CONNECTION_WINDOW: u32 = 4 << 20;
 /// Lines of the access log that wait for the disk; further ones are counted and dropped.
 pub const ACCESS_LOG_LINES: usize = 16 << 10;
-/// How long a line may wait before it is written out.
-pub const ACCESS_LOG_FLUSH: Duration = Duration::from_secs(1);
+/// How long a line may wait before it is written out: the ring holds what 300 000 requests a second leave in it.
+pub const ACCESS_LOG_PAUSE: Duration = Duration::from_millis(50);
+/// How often the log looks whether its file has been moved away.
+pub const ACCESS_LOG_ROTATION: Duration = Duration::from_secs(1);
 
 /// Certificate and key, PEM files. They are read again by [`crate::Front::reload_tls`].
 #[derive(Clone, Debug)]
