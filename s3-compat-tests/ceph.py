@@ -46,7 +46,9 @@ def make_users(server: Server) -> dict[str, dict[str, str]]:
         tenant = section.replace(" ", "-")
         email = f"{tenant}@example.com"
         panthera("tenant", "add", tenant)
-        user = panthera("user", "add", tenant, "tester", "--admin", "--display-name", f"{section} tester", "--email", email)
+        user = panthera(
+            "user", "add", tenant, "tester", "--admin", "--display-name", f"{section} tester", "--email", email
+        )
         key = panthera("key", "add", tenant, "tester")
         users[section] = {
             "display_name": f"{section} tester",
@@ -63,7 +65,11 @@ def write_conf(path: Path, url: str, users: dict[str, dict[str, str]]) -> None:
     host, port = url.removeprefix("http://").rsplit(":", 1)
     conf = configparser.RawConfigParser()
     conf["DEFAULT"] = {"host": host, "port": port, "is_secure": "False", "ssl_verify": "False"}
-    conf["fixtures"] = {"bucket prefix": "panthera-{random}-", "iam name prefix": "s3-tests-", "iam path prefix": "/s3/"}
+    conf["fixtures"] = {
+        "bucket prefix": "panthera-{random}-",
+        "iam name prefix": "s3-tests-",
+        "iam path prefix": "/s3/",
+    }
     for section, values in users.items():
         conf[section] = values
     conf["s3 main"]["api_name"] = "us-east-1"
@@ -91,7 +97,9 @@ def run(checkout: Path, conf: Path, report: Path, select: list[str]) -> dict[str
     """Runs the suite; returns test id -> passed, failed or skipped."""
     command = [suite_python(checkout), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not fails_on_aws"]
     command += [f"--timeout={TEST_TIMEOUT_S}", f"--junitxml={report}", *select]
-    subprocess.run([*command, "s3tests/functional/test_s3.py"], cwd=checkout, env=os.environ | {"S3TEST_CONF": str(conf)})
+    subprocess.run(
+        [*command, "s3tests/functional/test_s3.py"], cwd=checkout, env=os.environ | {"S3TEST_CONF": str(conf)}
+    )
     outcomes: dict[str, str] = {}
     for case in ElementTree.parse(report).getroot().iter("testcase"):
         bad = case.find("failure") is not None or case.find("error") is not None
@@ -105,7 +113,9 @@ def compare(outcomes: dict[str, str], partial: bool) -> int:
     reasons: dict[str, list[str]] = tomllib.loads(EXPECTED.read_text()) if EXPECTED.exists() else {}
     known = {name: reason for reason, names in reasons.items() for name in names}
     surprises = [f"FAILED, not expected to: {n}" for n, o in outcomes.items() if o == "failed" and n not in known]
-    surprises += [f"passed, take its line out: {n} ({known[n]})" for n, o in outcomes.items() if o == "passed" and n in known]
+    surprises += [
+        f"passed, take its line out: {n} ({known[n]})" for n, o in outcomes.items() if o == "passed" and n in known
+    ]
     if not partial:
         surprises += [f"named but not in the suite: {n}" for n in known if n not in outcomes]
     print("\n".join(surprises))

@@ -6,45 +6,16 @@ What belongs here: the server over HTTP and over TLS, and each client's own envi
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import venv
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from running import ROOT, ROOT_KEY, ROOT_SECRET, Server, certificate, running
+from endpoint import Site
+from running import ROOT, certificate, running
 
 CLIENTS = ROOT / ".venv" / "clients"
-
-
-@dataclass
-class Site:
-    """Where a client is pointed: the endpoint, the file with its CA (TLS only), and the environment for a subprocess."""
-
-    server: Server
-    url: str
-    ca: Path | None
-    access_key: str = ROOT_KEY
-    secret_key: str = ROOT_SECRET
-
-    @property
-    def host(self) -> str:
-        """`host:port`."""
-        return self.url.split("://", 1)[1]
-
-    def env(self, home: Path) -> dict[str, str]:
-        """What an AWS client reads, and a home of its own so that nothing of this machine's configuration counts."""
-        keep = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "RCLONE_"))}
-        keep |= {"HOME": str(home), "AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret_key}
-        keep |= {"AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
-        if self.ca:
-            keep |= {"AWS_CA_BUNDLE": str(self.ca), "SSL_CERT_FILE": str(self.ca), "REQUESTS_CA_BUNDLE": str(self.ca)}
-        return keep
 
 
 @pytest.fixture(scope="session", params=["http", "https"])

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Site
+from endpoint import Site
 
 REQUIREMENT = "awscli"
 
@@ -45,7 +45,9 @@ def test_sync_transfers_only_what_changed_and_deletes(aws: Callable[..., str], b
     source = tmp_path / "source"
     for number in range(12):
         (source / f"d{number % 3}").mkdir(parents=True, exist_ok=True)
-        (source / f"d{number % 3}" / f"ü {number}+%.txt").write_text("x" * number)
+        file = source / f"d{number % 3}" / f"ü {number}+%.txt"
+        file.write_text("x" * number)
+        os.utime(file, (1_700_000_000, 1_700_000_000))  # Last-Modified has whole seconds, here as at AWS
     assert aws("s3", "sync", "source", f"s3://{bucket}/tree").count("upload:") == 12
     assert aws("s3", "sync", "source", f"s3://{bucket}/tree") == ""
     (source / "d0" / "ü 0+%.txt").write_text("changed")
@@ -87,7 +89,9 @@ def test_versioning_and_tagging_through_s3api(aws: Callable[..., str], bucket: s
     versions = []
     for text in ("one", "two"):
         (tmp_path / "f").write_text(text)
-        versions.append(json.loads(aws("s3api", "put-object", "--bucket", bucket, "--key", "k", "--body", "f"))["VersionId"])
+        versions.append(
+            json.loads(aws("s3api", "put-object", "--bucket", bucket, "--key", "k", "--body", "f"))["VersionId"]
+        )
     aws("s3api", "get-object", "--bucket", bucket, "--key", "k", "--version-id", versions[0], "out")
     assert (tmp_path / "out").read_text() == "one"
     aws("s3api", "put-object-tagging", "--bucket", bucket, "--key", "k", "--tagging", "TagSet=[{Key=a,Value=b}]")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from conftest import Site
+from endpoint import Site
 
 REQUIREMENT = "boto3 requests"
 
-PROGRAM = '''
+PROGRAM = """
 import io, os, sys, boto3, requests
 from boto3.s3.transfer import TransferConfig
 bucket, url, ca = sys.argv[1:4]
@@ -61,7 +61,7 @@ names = [{"Key": o["Key"]} for p in s3.get_paginator("list_objects_v2").paginate
 assert len(s3.delete_objects(Bucket=bucket, Delete={"Objects": names})["Deleted"]) == len(names)
 s3.delete_bucket(Bucket=bucket)
 print("done")
-'''
+"""
 
 
 def test_the_main_job_with_stock_defaults(

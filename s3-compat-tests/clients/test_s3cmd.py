@@ -7,19 +7,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Site
+from endpoint import Site
 
 REQUIREMENT = "s3cmd setuptools<81"
 
 
 @pytest.fixture
-def s3cmd(client_env: Callable[[str, str], Path], run: Callable[..., str], site: Site, tmp_path: Path) -> Callable[..., str]:
+def s3cmd(
+    client_env: Callable[[str, str], Path], run: Callable[..., str], site: Site, tmp_path: Path
+) -> Callable[..., str]:
     """`s3cmd` with a configuration file for the site."""
     command = client_env("s3cmd", REQUIREMENT) / "s3cmd"
     conf = tmp_path / "s3cfg"
     conf.write_text(
         f"[default]\naccess_key = {site.access_key}\nsecret_key = {site.secret_key}\nhost_base = {site.host}\n"
-        f"host_bucket = {site.host}\nuse_https = {bool(site.ca)}\n" + (f"ca_certs_file = {site.ca}\n" if site.ca else "")
+        f"host_bucket = {site.host}\nuse_https = {bool(site.ca)}\n"
+        + (f"ca_certs_file = {site.ca}\n" if site.ca else "")
     )
     return lambda *words, **kw: run(command, "-c", conf, *words, **kw)
 

@@ -123,7 +123,11 @@ class Worker:
             return
         state = self.acked[source]
         self.in_flight[where] = state
-        self.did(where, state, s3.copy_object(Bucket=where[0], Key=where[1], CopySource={"Bucket": source[0], "Key": source[1]}))
+        self.did(
+            where,
+            state,
+            s3.copy_object(Bucket=where[0], Key=where[1], CopySource={"Bucket": source[0], "Key": source[1]}),
+        )
 
     def check(self, s3: Any) -> list[str]:
         """Reads every key back; what is wrong. Outcomes that were unknown are known afterwards."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,8 +11,6 @@ import boto3
 import pytest
 from botocore.config import Config
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "s3-compat-tests"))
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 from running import ROOT_KEY, ROOT_SECRET, Server, certificate, running
 
 
@@ -37,7 +34,9 @@ def tls_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serve
 def make_client() -> Callable[..., Any]:
     """boto3's S3 client for a URL: stock defaults unless a test says otherwise."""
 
-    def make(url: str, *, key: str = ROOT_KEY, secret: str = ROOT_SECRET, verify: Path | None = None, **config: Any) -> Any:
+    def make(
+        url: str, *, key: str = ROOT_KEY, secret: str = ROOT_SECRET, verify: Path | None = None, **config: Any
+    ) -> Any:
         return boto3.client(
             "s3",
             endpoint_url=url,
