@@ -49,6 +49,7 @@ class StartError(Exception):
 def serve(config: Config, say: Callable[[str], None]) -> None:
     """Serves until SIGTERM or SIGINT. `say` gets the lines for standard output. SettingError, StartError."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     core = _open(config)
     try:
         asyncio.run(_run(config, core, say))
@@ -86,9 +87,9 @@ async def _run(config: Config, core: Core, say: Callable[[str], None]) -> None:
     services = AdminServices(core=core, accounts=accounts, ready=lambda: not stop.is_set())
     with _admin_socket(config) as admin_socket:
         admin_url = "http://{}:{}".format(*_named(admin_socket))
+        bound = _listen(config, core, dispatcher)
         server = uvicorn.Server(_uvicorn_config(services))
         admin = asyncio.create_task(_serve_admin(server, admin_socket))
-        bound = _listen(config, core, dispatcher)
         scheme = "https" if config.tls_cert else "http"
         endpoints = [f"{scheme}://{address}" for address in bound]
         _write_root_file(config.data / ROOT_FILE, root, admin_url)
@@ -132,11 +133,9 @@ def _listen(config: Config, core: Core, dispatcher: Dispatcher) -> list[str]:
             idle_timeout_s=config.idle_timeout_s,
             body_timeout_s=config.body_timeout_s,
         )
-    except ConfigError as error:
-        name = _blamed(str(error))
+    except (ConfigError, OSError) as error:
+        name = _blamed(config, str(error))
         raise SettingError(name, config.origins[name], str(error)) from error
-    except OSError as error:
-        raise SettingError("s3_listen", config.origins["s3_listen"], str(error)) from error
 
 
 def _reload_tls(config: Config, core: Core) -> None:
@@ -151,12 +150,13 @@ def _reload_tls(config: Config, core: Core) -> None:
         _log.info("the certificate was read again")
 
 
-def _blamed(message: str) -> str:
-    """The setting a refusal of the core is about: its messages begin with the argument's name."""
-    names = {"listen": "s3_listen", "tls": "tls_cert", "cert": "tls_cert", "key": "tls_key", "domains": "domains"}
-    names |= {"access": "access_log", "trusted": "trusted_proxies", "region": "region"}
-    first = message.replace("_", " ").replace(":", " ").split(" ", 1)[0].lower()
-    return names.get(first, "s3_listen")
+def _blamed(config: Config, message: str) -> str:
+    """The setting a refusal of the core is about: the one whose value it quotes, else the one whose name it says."""
+    for name in ("tls_cert", "tls_key", "access_log", "domains", "trusted_proxies", "region", "s3_listen"):
+        value = getattr(config, name)
+        if any(str(one) in message for one in (value if isinstance(value, tuple) else (value,)) if one):
+            return name
+    return next((name for name in ("tls_cert", "domains", "trusted_proxies") if name in message), "s3_listen")
 
 
 def _admin_socket(config: Config) -> socket.socket:
