@@ -232,7 +232,7 @@ fn authorize(
         key: form_key.as_deref().or(path_key),
     };
     let decision = shared.authz.decide(subject, matched.row.action, &resource, context);
-    if !decision.allowed() {
+    if !decision.allowed() && matched.row.auth != Auth::None {
         return Err(S3Error::new(ErrorCode::AccessDenied).detail(format_args!("{:?}", decision.reason)));
     }
     match (head.headers.get("x-amz-expected-bucket-owner"), bucket) {

@@ -66,7 +66,8 @@ pub enum Auth {
     Signed,
     /// By the policy among the form's fields.
     Form,
-    /// Not at all: the caller is anonymous whatever it sends.
+    /// Not at all: the caller is anonymous whatever it sends, and the row itself is what allows it (CORS preflights,
+    /// which the bucket's CORS configuration answers).
     None,
 }
 

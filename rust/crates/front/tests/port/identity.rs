@@ -83,6 +83,18 @@ fn what_is_missing_from_the_table_is_refused_by_name() {
 }
 
 #[test]
+fn a_row_for_everyone_is_answered_by_its_handler() {
+    let world = world();
+    for (bucket, authorization) in
+        [("photos", ""), ("foreign", ""), ("nowhere", ""), ("photos", "authorization: x\r\n")]
+    {
+        let preflight = format!("OPTIONS /{bucket}/k HTTP/1.1\r\nhost: localhost\r\n{authorization}\r\n");
+        let answer = ask(&world, preflight);
+        assert_eq!((answer.status, answer.body), (200, format!("OptionsObject {bucket} 0").into_bytes()));
+    }
+}
+
+#[test]
 fn the_expected_owner_must_own_the_bucket() {
     let world = world();
     let alice = "01".repeat(32);

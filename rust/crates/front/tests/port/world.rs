@@ -116,7 +116,12 @@ fn row(name: &str, target: &str, kind: &str, params: &[&str]) -> Row {
         params: params.iter().map(|p| (*p).to_owned()).collect(),
         action: format!("s3:{name}"),
         reveal: "404".into(),
-        auth: if name == "PostObject" { "form" } else { "signed" }.into(),
+        auth: match name {
+            "PostObject" => "form",
+            "OptionsObject" => "none",
+            _ => "signed",
+        }
+        .into(),
         kind: kind.into(),
         body_cap: if kind == "python" { 64 } else { 0 },
     }
@@ -133,6 +138,7 @@ pub fn rows() -> Vec<Row> {
         row("GetObject", "GET object", "native", &["versionId"]),
         row("HeadObject", "HEAD object", "native", &["versionId"]),
         row("PutObject", "PUT object", "native", &[]),
+        row("OptionsObject", "OPTIONS object", "python", &[]),
     ]
 }
 
