@@ -70,7 +70,7 @@ bench: build $(VENV)/.tests ## ratios against this machine's limits (about 15 mi
 	$(BIN)/python bench/run.py
 
 crash: build $(VENV)/.tests ## kill -9 twenty times under load (about 5 minutes)
-	$(BIN)/python -m pytest -m 'slow or not slow' --timeout 1800 tests/crash
+	$(BIN)/python tests/crash/kill_loop.py --kills 20
 
 fuzz: tools ## every fuzz target for FUZZ_SECONDS each; needs a nightly toolchain and cargo-fuzz
 	@command -v cargo-fuzz >/dev/null || { echo "cargo-fuzz is missing: rustup toolchain install nightly && cargo install --locked cargo-fuzz" >&2; exit 1; }
