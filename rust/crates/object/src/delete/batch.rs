@@ -1,13 +1,12 @@
 //! DeleteObjects: many deletes, each with its own authorization, conditions and outcome.
 
 use bytes::Bytes;
-use md5::{Digest as _, Md5};
 use panthera_authz::{Action, Context, Resource};
 use panthera_base::limits::{DELETE_BODY_BYTES, DELETE_KEYS};
 use panthera_base::{ErrorCode, S3Error, S3Result};
 use panthera_meta::Snapshot;
 use panthera_meta::records::BucketRecord;
-use panthera_wire::checksum::{Announced, Hasher};
+use panthera_wire::checksum::{Announced, Hasher, Md5};
 use panthera_wire::headers::adopt_hoisted;
 use panthera_wire::xml::{Reader, Writer};
 use tokio::sync::oneshot;
@@ -118,7 +117,7 @@ impl ObjectService {
 async fn read_verified(payload: &mut dyn Payload, announced: &Announced) -> S3Result<Bytes> {
     let body = read_to_end(payload, DELETE_BODY_BYTES).await?;
     if announced.md5.is_some() {
-        announced.verify_md5(&Md5::digest(&body).into())?;
+        announced.verify_md5(&Md5::digest(&body))?;
     }
     if let Some(algorithm) = announced.algorithm() {
         announced.verify_checksum(&Hasher::digest(algorithm, &body), payload.trailers())?;

@@ -1,10 +1,9 @@
 //! From parts to an object: the checks of CompleteMultipartUpload and the record it makes. Values in, values out.
 
-use md5::{Digest as _, Md5};
 use panthera_base::limits::{OBJECT_BYTES, PART_MIN_BYTES};
 use panthera_base::{ErrorCode, S3Error, S3Result};
 use panthera_meta::records::{Checksum, ObjectRecord, PartEntry, PartRecord};
-use panthera_wire::checksum::{Algorithm, ChecksumType, Composite, Digest, combine};
+use panthera_wire::checksum::{Algorithm, ChecksumType, Composite, Digest, Md5, combine};
 
 use super::Upload;
 use super::request::{Listed, Whole};
@@ -45,9 +44,9 @@ pub(super) fn assemble(
 
 /// The digest of a multipart ETag.
 pub(super) fn etag<'a>(md5s: impl Iterator<Item = &'a [u8; 16]>) -> [u8; 16] {
-    let mut hasher = Md5::new();
+    let mut hasher = Md5::default();
     md5s.for_each(|md5| hasher.update(md5));
-    hasher.finalize().into()
+    hasher.finish()
 }
 
 fn entry(listed: &Listed, part: &PartRecord, checksums: &[Checksum]) -> PartEntry {

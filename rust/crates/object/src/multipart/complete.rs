@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use md5::{Digest as _, Md5};
 use panthera_base::limits::COMPLETE_BODY_BYTES;
 use panthera_base::{ErrorCode, Ordinal, S3Error, S3Result};
 use panthera_meta::records::{BucketRecord, ObjectRecord, ObjectView, PartRecord, Versioning};
 use panthera_meta::{Batch, Snapshot, keys};
-use panthera_wire::checksum::content_md5;
+use panthera_wire::checksum::{Md5, content_md5};
 use panthera_wire::headers::adopt_hoisted;
 use panthera_wire::xml::Writer;
 
@@ -46,7 +45,7 @@ impl ObjectService {
         request::check_key(&call.key)?;
         let upload = upload_id(&call.query)?;
         let body = read_to_end(&mut *call.payload, COMPLETE_BODY_BYTES).await?;
-        if content_md5(&call.headers)?.is_some_and(|md5| md5 != <[u8; 16]>::from(Md5::digest(&body))) {
+        if content_md5(&call.headers)?.is_some_and(|md5| md5 != Md5::digest(&body)) {
             return Err(ErrorCode::BadDigest.into());
         }
         let job = CompleteJob {

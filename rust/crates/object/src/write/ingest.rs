@@ -8,12 +8,11 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use md5::{Digest as _, Md5};
 use panthera_base::limits::{INLINE_MANIFEST_CHUNKS, SINGLE_PUT_BYTES, WHOLE_CHUNK_BYTES};
 use panthera_base::{ErrorCode, S3Error, S3Result};
 use panthera_meta::records::{CHUNK_REF_BYTES, ChunkRef, Manifest};
 use panthera_volume::{ChunkId, NewChunk, VolumeError};
-use panthera_wire::checksum::{Algorithm, Announced, Digest, Hasher};
+use panthera_wire::checksum::{Algorithm, Announced, Digest, Hasher, Md5};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -56,7 +55,7 @@ struct Digests {
 
 impl Digests {
     fn new(algorithm: Algorithm) -> Self {
-        Self { md5: Md5::new(), checksum: Hasher::new(algorithm) }
+        Self { md5: Md5::default(), checksum: Hasher::new(algorithm) }
     }
 
     fn update(&mut self, bytes: &[u8]) {
@@ -65,7 +64,7 @@ impl Digests {
     }
 
     fn finish(self) -> ([u8; 16], Digest) {
-        (self.md5.finalize().into(), self.checksum.finish())
+        (self.md5.finish(), self.checksum.finish())
     }
 }
 
@@ -229,7 +228,7 @@ fn describe(
     holds: impl FnOnce(&ChunkId, u32) -> bool,
 ) -> Content {
     let (size, len) = (body.len() as u64, body.len() as u32);
-    let md5 = Md5::digest(&body).into();
+    let md5 = Md5::digest(&body);
     let checksum = (algorithm, Hasher::digest(algorithm, &body));
     if body.is_empty() {
         return Content { size, md5, checksum, manifest: Manifest::default(), unsaved: None };

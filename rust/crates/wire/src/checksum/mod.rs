@@ -7,7 +7,9 @@ mod algorithm;
 mod announced;
 pub mod base64;
 mod hasher;
+mod md5;
 
 pub use algorithm::{Algorithm, ChecksumType, Digest};
 pub use announced::{Announced, DeclaredValue, content_md5, default_type, multipart_type};
 pub use hasher::{Composite, Hasher, combine};
+pub use md5::Md5;

@@ -1,10 +1,9 @@
 //! DeleteObject and DeleteObjects.
 
-use md5::{Digest as _, Md5};
 use panthera_authz::Subject;
 use panthera_base::ErrorCode;
 use panthera_meta::records::Versioning;
-use panthera_wire::checksum::base64;
+use panthera_wire::checksum::{Md5, base64};
 
 use super::uploads::element;
 use super::{Body, call, get, invariants, is_absent, put, set_versioning, stage};
