@@ -87,9 +87,9 @@ def signed(
     for name, value in (headers or {}).items():
         request.headers[name] = value
     request.headers["Host"] = urlsplit(url).netloc
-    request.headers["X-Amz-Content-SHA256"] = payload_hash or hashlib.sha256(body).hexdigest()
+    digest = payload_hash or hashlib.sha256(body).hexdigest()
     signer = S3SigV4Auth(Credentials(key, secret), "s3", "us-east-1")
-    signer.payload = lambda _: request.headers["X-Amz-Content-SHA256"]  # type: ignore[method-assign]
+    signer.payload = lambda _: digest  # type: ignore[method-assign]
     signer.add_auth(request)
     sent = dict(request.headers.items())
     if body or length is not None or method in ("PUT", "POST"):
