@@ -11,7 +11,9 @@ import importlib
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NoReturn
 from urllib.parse import quote
 
@@ -266,21 +268,48 @@ def stats(admin: str | None, data: Path, as_json: bool) -> None:
     _ask(admin, data, ask, columns=columns, as_json=as_json)
 
 
+def _offline(run: Callable[[ModuleType, Callable[[str], None]], Any], *, as_json: bool) -> None:
+    """Runs the second reader, which needs no extension, and prints its report. Exit 1 when there are problems."""
+    reader = importlib.import_module("storage.verify")
+    progress = (lambda line: click.echo(f"\r{line}\033[K", nl=False, err=True)) if sys.stderr.isatty() else None
+    try:
+        report = run(reader, progress)
+    except reader.CannotOpen as error:
+        _die(str(error), 2)
+    finally:
+        if progress is not None:
+            click.echo("\r\033[K", nl=False, err=True)
+    if as_json:
+        findings = {name: [asdict(one) for one in getattr(report, name)] for name in ("problems", "notes")}
+        _print_json({"sound": report.sound, "counts": dict(report.counts), **findings})
+    else:
+        for problem in report.problems:
+            click.echo(f"problem: {problem}")
+        for note in report.notes:
+            click.echo(f"note: {note}")
+        click.echo(report.summary())
+    sys.exit(0 if report.sound else 1)
+
+
+_CLOSED = click.option(
+    "--data", type=click.Path(path_type=Path, exists=True), required=True, help="A closed data directory."
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
 @main.command()
-@click.option("--data", type=click.Path(path_type=Path, exists=True), required=True, help="A closed data directory.")
-def verify(data: Path) -> None:
+@_CLOSED
+@_JSON
+def verify(data: Path, as_json: bool) -> None:
     """Check a closed data directory end to end, in plain Python. Exit 1 and a list when something is wrong."""
-    problems = importlib.import_module("storage.verify").verify(data)
-    for problem in problems:
-        click.echo(str(problem))
-    if problems:
-        _die(f"{len(problems)} problems in {data}", 1)
-    click.echo(f"{data} is sound")
+    _offline(lambda reader, say: reader.verify(data, say), as_json=as_json)
 
 
 @main.command()
-@click.option("--data", type=click.Path(path_type=Path, exists=True), required=True, help="A closed data directory.")
+@_CLOSED
 @click.option("--to", type=click.Path(path_type=Path), required=True, help="Where to write what is found.")
-def rescue(data: Path, to: Path) -> None:
+@click.option("--versions", is_flag=True, help="Versions that are not current, too.")
+@_JSON
+def rescue(data: Path, to: Path, versions: bool, as_json: bool) -> None:
     """Export every object with its metadata, without the server and without the Rust extension."""
-    click.echo(str(importlib.import_module("storage.verify").rescue(data, to)))
+    _offline(lambda reader, say: reader.rescue(data, to, versions=versions, say=say), as_json=as_json)

@@ -1,0 +1,369 @@
+"""Rows of the metastore as `rust/crates/meta/FORMAT.md` says: bytes to values. A second implementation on purpose: it
+shares no code with `storage.records`, so that a mistake there is seen here.
+
+Belongs here: decoding keys and values. Does not belong here: what rows must say about each other. The one thing shared
+is the table of content types: data of the format, with golden bytes of its own.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from storage.records.content_type import NAMES as CONTENT_TYPES
+
+_OBJECT: Final = struct.Struct("<BBBBIQQ16sII")
+_PART: Final = struct.Struct("<BBHIQQ16sBB")
+_FENCE: Final = struct.Struct("<BBBQ")
+_BUCKET: Final = struct.Struct("<BBHIIIQQ")
+_TENANT: Final = struct.Struct("<BBHIQ32s")
+_USER: Final = struct.Struct("<BBHIIIQ32s")
+_CREDENTIAL: Final = struct.Struct("<BBHIIIQQ32s")
+_ENTRY: Final = struct.Struct("<32sI")
+ENTRY_BYTES: Final = _ENTRY.size
+STORAGE_CLASSES: Final = (
+    "STANDARD",
+    "STANDARD_IA",
+    "ONEZONE_IA",
+    "INTELLIGENT_TIERING",
+    "GLACIER",
+    "DEEP_ARCHIVE",
+    "GLACIER_IR",
+    "REDUCED_REDUNDANCY",
+    "OUTPOSTS",
+    "SNOW",
+    "EXPRESS_ONEZONE",
+)
+_LITERAL: Final = 255
+
+Entry = tuple[bytes, int]
+"""Chunk id and length."""
+Sections = dict[int, bytes]
+
+
+class BadRow(ValueError):  # noqa: N818  a row, not an error of this program
+    """Bytes that are not the row they should be."""
+
+
+def _need(condition: object, what: str) -> None:
+    if not condition:
+        raise BadRow(what)
+
+
+def _fixed(data: bytes, shape: struct.Struct) -> tuple[int, ...]:
+    """The fixed part, behind the version byte."""
+    _need(len(data) >= shape.size, f"is {len(data)} bytes long, less than its {shape.size} fixed ones")
+    _need(data[0] == 1, f"version {data[0]} is not known")
+    return shape.unpack_from(data)[1:]
+
+
+def _flags(value: int, known: int) -> int:
+    _need(not value & ~known, f"flags {value:#x} are not known")
+    return value
+
+
+def _sections(data: bytes, at: int) -> Sections:
+    found: Sections = {}
+    last = -1
+    while at < len(data):
+        _need(at + 5 <= len(data), "ends inside the head of a section")
+        tag, size = struct.unpack_from("<BI", data, at)
+        _need(tag > last, "sections are out of order")
+        _need(at + 5 + size <= len(data), f"ends inside section {tag}")
+        found[tag] = data[at + 5 : at + 5 + size]
+        last, at = tag, at + 5 + size
+    return found
+
+
+def _text(value: bytes | None) -> str | None:
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError as error:
+        raise BadRow("text is not UTF-8") from error
+
+
+class _Reader:
+    """Items of a section, front to back."""
+
+    def __init__(self, data: bytes) -> None:
+        self.left = data
+
+    def bytes(self, size: int) -> bytes:
+        _need(size <= len(self.left), "ends inside an item of a section")
+        taken, self.left = self.left[:size], self.left[size:]
+        return taken
+
+    def number(self, size: int) -> int:
+        return int.from_bytes(self.bytes(size), "little")
+
+
+def _pairs(section: bytes) -> Iterator[tuple[bytes, bytes]]:
+    reader = _Reader(section)
+    while reader.left:
+        yield reader.bytes(reader.number(2)), reader.bytes(reader.number(2))
+
+
+def entries(data: bytes) -> list[Entry]:
+    """Manifest entries."""
+    _need(len(data) % ENTRY_BYTES == 0, "a manifest ends inside an entry")
+    return list(_ENTRY.iter_unpack(data))
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The chunks listed; `indirect`: they hold the entries of the real manifest."""
+
+    chunks: list[Entry]
+    indirect: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """A checksum of the whole; `composite`: over the checksums of the parts."""
+
+    algorithm: int
+    composite: bool
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PartOf:
+    """A part of a finished multipart object."""
+
+    number: int
+    size: int
+    checksum: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRow:
+    """An `o`, `v` or `u` row."""
+
+    size: int
+    ordinal: int
+    owner: int
+    etag: bytes
+    part_count: int
+    manifest: Manifest
+    null: bool
+    marker: bool
+    multipart: bool
+    storage_class: str
+    content_type: bytes
+    metadata: list[tuple[bytes, bytes]]
+    tags: list[tuple[str, str]]
+    sums: list[Sum]
+    parts: list[PartOf]
+    sections: Sections
+
+    @property
+    def shown_etag(self) -> str:
+        """The ETag as clients see it."""
+        return self.etag.hex() + (f"-{self.part_count}" if self.multipart else "")
+
+    @property
+    def version_id(self) -> str:
+        """The version id as clients see it."""
+        return "null" if self.null else f"{self.ordinal:016x}"
+
+
+def read_object(data: bytes) -> ObjectRow:
+    """Reads an object record. BadRow, like every function here."""
+    flags, storage_class, kind, owner, size, ordinal, _, part_count, count = _fixed(data, _OBJECT)
+    _flags(flags, 15)
+    _need(storage_class < len(STORAGE_CLASSES), f"storage class {storage_class} is not known")
+    _need(kind == _LITERAL or kind < len(CONTENT_TYPES), f"content type {kind} is not known")
+    end = _OBJECT.size + count * ENTRY_BYTES
+    _need(end <= len(data), "ends inside the manifest")
+    sections = _sections(data, end)
+    _need(kind != _LITERAL or 1 in sections, "has no literal content type")
+    row = ObjectRow(
+        size=size,
+        ordinal=ordinal,
+        owner=owner,
+        etag=data[24:40],
+        part_count=part_count,
+        manifest=Manifest(entries(data[_OBJECT.size : end]), bool(flags & 8)),
+        null=bool(flags & 1),
+        marker=bool(flags & 2),
+        multipart=bool(flags & 4),
+        storage_class=STORAGE_CLASSES[storage_class],
+        content_type=sections[1] if kind == _LITERAL else CONTENT_TYPES[kind],
+        metadata=list(_pairs(sections.get(16, b""))),
+        tags=[(_text(key) or "", _text(value) or "") for key, value in _pairs(sections.get(17, b""))],
+        sums=list(_sums(sections.get(18, b""))),
+        parts=list(_parts(sections.get(19, b""))),
+        sections=sections,
+    )
+    nothing = not (size or any(row.etag) or count)
+    _need(not row.marker or nothing, "is a delete marker with content")
+    return row
+
+
+def _sums(section: bytes) -> Iterator[Sum]:
+    reader = _Reader(section)
+    while reader.left:
+        algorithm, kind = reader.number(1), reader.number(1)
+        _need(kind <= 1, f"checksum type {kind} is not known")
+        yield Sum(algorithm, bool(kind), reader.bytes(reader.number(1)))
+
+
+def _parts(section: bytes) -> Iterator[PartOf]:
+    reader, last = _Reader(section), -1
+    while reader.left:
+        part = PartOf(reader.number(2), reader.number(8), reader.bytes(reader.number(1)))
+        _need(part.number > last, "parts are out of order")
+        last = part.number
+        yield part
+
+
+def read_upload(data: bytes) -> ObjectRow:
+    """Reads an upload record."""
+    row = read_object(data)
+    _need(len(row.sections.get(32, b"")) == 2, "has no checksum section of 2 bytes")
+    _need(not row.manifest.chunks and not row.size and not any(row.etag), "is an upload with content")
+    return row
+
+
+@dataclass(frozen=True, slots=True)
+class PartRow:
+    """A `p` row."""
+
+    size: int
+    ordinal: int
+    md5: bytes
+    algorithm: int
+    checksum: bytes
+    manifest: Manifest
+
+
+def read_part(data: bytes) -> PartRow:
+    """Reads a part record."""
+    flags, reserved, count, size, ordinal, _, algorithm, length = _fixed(data, _PART)
+    _flags(flags, 8)
+    _need(reserved == 0, "reserved bytes are not 0")
+    start = _PART.size + length
+    _need(start + count * ENTRY_BYTES == len(data), "the manifest is not as long as it says")
+    manifest = Manifest(entries(data[start:]), bool(flags & 8))
+    return PartRow(size, ordinal, data[24:40], algorithm, data[_PART.size : start], manifest)
+
+
+@dataclass(frozen=True, slots=True)
+class FenceRow:
+    """An `f` row."""
+
+    versioning: int
+    lock: bool
+
+
+def read_fence(data: bytes) -> FenceRow:
+    """Reads a fence."""
+    versioning, flags, _ = _fixed(data, _FENCE)
+    _need(len(data) == _FENCE.size, "is not 11 bytes long")
+    _need(versioning <= 2, f"versioning {versioning} is not known")
+    return FenceRow(versioning, bool(_flags(flags, 1)))
+
+
+@dataclass(frozen=True, slots=True)
+class BucketRow:
+    """A `b` row."""
+
+    id: int
+    tenant: int
+    owner: int
+    created: int
+    versioning: int
+    lock: bool
+    region: str | None
+
+
+def read_bucket(data: bytes) -> BucketRow:
+    """Reads a bucket."""
+    versioning, flags, number, tenant, owner, created, _ = _fixed(data, _BUCKET)
+    _need(versioning <= 2, f"versioning {versioning} is not known")
+    region = _text(_sections(data, _BUCKET.size).get(1))
+    return BucketRow(number, tenant, owner, created, versioning, bool(_flags(flags, 1)), region)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRow:
+    """A `T` row."""
+
+    id: int
+    disabled: bool
+    domain_key: bytes
+    name: str
+
+
+def read_tenant(data: bytes) -> TenantRow:
+    """Reads a tenant."""
+    flags, reserved, number, _, _ = _fixed(data, _TENANT)
+    _need(reserved == 0, "reserved bytes are not 0")
+    name = _text(_sections(data, _TENANT.size).get(1)) or ""
+    return TenantRow(number, bool(_flags(flags, 1)), data[16:48], name)
+
+
+@dataclass(frozen=True, slots=True)
+class UserRow:
+    """A `U` row."""
+
+    id: int
+    tenant: int
+    flags: int
+    canonical_id: bytes
+    name: str
+    display_name: str | None
+
+    @property
+    def disabled(self) -> bool:
+        """It may do nothing."""
+        return bool(self.flags & 1)
+
+
+def read_user(data: bytes) -> UserRow:
+    """Reads a user."""
+    flags, reserved, number, tenant, more, _, _ = _fixed(data, _USER)
+    _need(reserved == 0 and more == 0, "reserved bytes are not 0")
+    sections = _sections(data, _USER.size)
+    _text(sections.get(3))
+    shown = _text(sections.get(2))
+    return UserRow(number, tenant, _flags(flags, 7), data[24:56], _text(sections.get(1)) or "", shown)
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialRow:
+    """A `k` row, without its secrets."""
+
+    tenant: int
+    user: int
+    flags: int
+    canonical_id: bytes
+
+
+def read_credential(data: bytes) -> CredentialRow:
+    """Reads a credential."""
+    flags, reserved, tenant, user, more, _, _, _ = _fixed(data, _CREDENTIAL)
+    _need(reserved == 0 and more == 0, "reserved bytes are not 0")
+    sections = _sections(data, _CREDENTIAL.size)
+    _need(sections.get(1), "has no secret key")
+    _text(sections.get(4))
+    return CredentialRow(tenant, user, _flags(flags, 7), data[32:64])
+
+
+def read_pointer(data: bytes, size: int) -> int:
+    """The number in an `n`, `N`, `B` (size 4) or `z` row (size 8)."""
+    _need(len(data) == 1 + size, f"is not {1 + size} bytes long")
+    _need(data[0] == 1, f"version {data[0]} is not known")
+    return int.from_bytes(data[1:], "little")
+
+
+def read_document(data: bytes) -> bytes:
+    """The document of a `c` row."""
+    _need(data[:1] == b"\x01", "is not a document of version 1")
+    return data[1:]
+
+
+def read_counters(data: bytes, count: int) -> tuple[int, ...]:
+    """A counter row with so many numbers."""
+    _need(len(data) == 8 * count, f"is not {8 * count} bytes long")
+    return struct.unpack(f"<{count}q", data)
