@@ -13,9 +13,9 @@ mod multipart;
 mod post;
 mod read;
 mod resolve;
+mod roots;
 #[cfg(test)]
 mod scene;
-mod roots;
 mod service;
 mod write;
 

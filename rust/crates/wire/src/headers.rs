@@ -7,6 +7,8 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use panthera_base::{ErrorCode, S3Error, S3Result, limits};
 
+use crate::uri::decode;
+
 /// Longest x-amz-website-redirect-location (AWS: 2 KB).
 pub const REDIRECT_LOCATION_BYTES: usize = 2048;
 
@@ -156,7 +158,7 @@ pub fn copy_source(headers: &HeaderMap) -> S3Result<CopySource> {
         None => (value, None),
     };
     const CODED: &str = "Invalid copy source encoding.";
-    let path = percent_decode(path).ok_or_else(|| invalid(CODED))?;
+    let path = decode(path, false).ok_or_else(|| invalid(CODED))?;
     let path = path.strip_prefix(b"/").unwrap_or(&path);
     if path.starts_with(b"arn:") {
         return Err(S3Error::with_message(
@@ -169,28 +171,12 @@ pub fn copy_source(headers: &HeaderMap) -> S3Result<CopySource> {
     if bucket.is_empty() || key.is_empty() {
         return Err(invalid(FORM));
     }
-    let version = match version.map(percent_decode) {
+    let version = match version.map(|id| decode(id, false)) {
         None => None,
         Some(decoded) => Some(decoded.and_then(|v| String::from_utf8(v).ok()).ok_or_else(|| invalid(CODED))?),
     };
     let bucket = String::from_utf8(bucket.to_vec()).map_err(|_| invalid(CODED))?;
     Ok(CopySource { bucket, key: key.to_vec(), version: version.filter(|v| !v.is_empty()) })
-}
-
-/// Decodes `%XX`; everything else, `+` included, stands for itself. `None` for a `%` without two hex digits.
-pub(crate) fn percent_decode(text: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.iter();
-    while let Some(&byte) = rest.next() {
-        if byte != b'%' {
-            out.push(byte);
-            continue;
-        }
-        let mut digit = || rest.next().and_then(|&b| char::from(b).to_digit(16));
-        let (high, low) = (digit()?, digit()?);
-        out.push((high << 4 | low) as u8);
-    }
-    Some(out)
 }
 
 /// x-amz-copy-source-range: `bytes=first-last`, both given. The first and the last offset.

@@ -4,6 +4,7 @@
 
 use panthera_base::{ErrorCode, S3Error, S3Result, limits};
 
+use crate::uri;
 use crate::xml::Reader;
 
 /// Tags in the order given.
@@ -26,12 +27,12 @@ pub fn from_header(value: &[u8]) -> S3Result<TagSet> {
     let mut tags = TagSet::new();
     for pair in value.split(|&b| b == b'&').filter(|pair| !pair.is_empty()) {
         let cut = pair.iter().position(|&b| b == b'=');
-        let (key, text) = cut.map_or((pair, &b""[..]), |at| (&pair[..at], &pair[at + 1..]));
-        let key = decode(key).ok_or_else(invalid)?;
+        let (key, value) = cut.map_or((pair, &b""[..]), |at| (&pair[..at], &pair[at + 1..]));
+        let key = text(key).ok_or_else(invalid)?;
         if tags.iter().any(|(known, _)| *known == key) {
             return Err(invalid());
         }
-        tags.push((key, decode(text).ok_or_else(invalid)?));
+        tags.push((key, text(value).ok_or_else(invalid)?));
     }
     validate(&tags, limits::OBJECT_TAGS)?;
     Ok(tags)
@@ -82,9 +83,8 @@ fn tag_set(reader: &mut Reader<'_>) -> S3Result<TagSet> {
     Ok(tags)
 }
 
-fn decode(text: &[u8]) -> Option<String> {
-    let spaced: Vec<u8> = text.iter().map(|&b| if b == b'+' { b' ' } else { b }).collect();
-    String::from_utf8(crate::headers::percent_decode(&spaced)?).ok()
+fn text(coded: &[u8]) -> Option<String> {
+    String::from_utf8(uri::decode(coded, true)?).ok()
 }
 
 /// AWS's rules for a tag set: count, lengths in characters, characters, no name twice, no `aws:`.

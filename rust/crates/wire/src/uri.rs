@@ -20,7 +20,7 @@ pub fn percent_decode(raw: &str) -> Option<Vec<u8>> {
     decode(raw.as_bytes(), false)
 }
 
-fn decode(raw: &[u8], plus_is_space: bool) -> Option<Vec<u8>> {
+pub(crate) fn decode(raw: &[u8], plus_is_space: bool) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(raw.len());
     let mut rest = raw.iter();
     while let Some(&byte) = rest.next() {

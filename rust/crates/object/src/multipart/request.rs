@@ -70,8 +70,11 @@ fn parse_part(reader: &mut xml::Reader<'_>) -> S3Result<Listed> {
             "ETag" => etag = Some(reader.text()?.trim().trim_matches('"').to_ascii_lowercase()),
             _ => match name.strip_prefix("Checksum") {
                 Some(algorithm) => {
-                    let algorithm = Algorithm::from_name(algorithm)?;
-                    checksums.push((algorithm, reader.text()?.trim().to_owned()));
+                    let value = reader.text()?.trim().to_owned();
+                    // Some clients send every element and fill only one.
+                    if !value.is_empty() {
+                        checksums.push((Algorithm::from_name(algorithm)?, value));
+                    }
                 }
                 None => reader.skip()?,
             },
@@ -153,11 +156,12 @@ mod tests {
     fn parts_with_quotes_and_checksums() {
         let body = "<CompleteMultipartUpload><Part><ChecksumCRC32> AAAAAA== </ChecksumCRC32>\
             <ETag>&quot;0CC175B9C0F1B6A831C399E269772661&quot;</ETag><PartNumber>1</PartNumber></Part>\
-            <Part><PartNumber>3</PartNumber><ETag>x</ETag></Part></CompleteMultipartUpload>";
+            <Part><PartNumber>3</PartNumber><ETag>x</ETag><ChecksumSHA512/></Part></CompleteMultipartUpload>";
         let parts = parse(body.as_bytes()).unwrap();
         assert_eq!(parts[0].checksums, [(Algorithm::Crc32, "AAAAAA==".to_owned())]);
         assert_eq!(parts[0].md5().map(|md5| md5[..2].to_vec()), Some(vec![0x0c, 0xc1]));
         assert_eq!((parts[1].number, parts[1].md5()), (3, None));
+        assert!(parts[1].checksums.is_empty());
     }
 
     #[test]
