@@ -268,7 +268,7 @@ def stats(admin: str | None, data: Path, as_json: bool) -> None:
     _ask(admin, data, ask, columns=columns, as_json=as_json)
 
 
-def _offline(run: Callable[[ModuleType, Callable[[str], None]], Any], *, as_json: bool) -> None:
+def _offline(run: Callable[[ModuleType, Callable[[str], None] | None], Any], *, as_json: bool) -> None:
     """Runs the second reader, which needs no extension, and prints its report. Exit 1 when there are problems."""
     reader = importlib.import_module("storage.verify")
     progress = (lambda line: click.echo(f"\r{line}\033[K", nl=False, err=True)) if sys.stderr.isatty() else None

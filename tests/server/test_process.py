@@ -113,6 +113,41 @@ def test_a_signal_drains_what_runs_and_exits_0(tmp_path: Path, make_client: Make
     assert again.stop() == 0
 
 
+def test_a_stopped_servers_data_is_verified_and_rescued_and_a_running_ones_is_not(
+    tmp_path: Path, make_client: Make
+) -> None:
+    data = tmp_path / "data"
+    server = start(data)
+    s3 = make_client(server.url)
+    s3.create_bucket(Bucket="bucket")
+    for key, size in (("a/b", 3_000_001), ("k", 1), ("empty", 0)):
+        s3.put_object(Bucket="bucket", Key=key, Body=b"x" * size, Metadata={"of": key})
+    s3.delete_object(Bucket="bucket", Key="k")
+    stats = json.loads(run("stats", "--json", env=server.env).stdout)
+    assert stats["totals"]["live_bytes"] > 1
+    assert stats["totals"]["dead_bytes"] > 0
+    assert stats["totals"]["file_bytes"] >= stats["totals"]["live_bytes"] + stats["totals"]["dead_bytes"]
+    busy = run("verify", "--data", data)
+    assert (busy.returncode, f"pid {server.process.pid}" in busy.stderr) == (2, True)
+    assert server.stop() == 0
+    sound = run("verify", "--data", data, "--json")
+    assert (sound.returncode, json.loads(sound.stdout)["problems"]) == (0, [])
+    saved = run("rescue", "--data", data, "--to", tmp_path / "out")
+    assert saved.returncode == 0, saved.stderr
+    found = {
+        path.relative_to(tmp_path / "out").as_posix(): path.stat().st_size for path in (tmp_path / "out").rglob("*")
+    }
+    assert found["default/bucket/a/b"] == 3_000_001
+    assert "default/bucket/k" not in found
+    volume = next(path for path in (data / "volumes").rglob("*") if path.is_file() and b"x" * 1000 in path.read_bytes())
+    with volume.open("r+b") as file:
+        file.seek(volume.read_bytes().index(b"x" * 1000))
+        file.write(b"y")
+    broken = run("verify", "--data", data)
+    assert broken.returncode == 1
+    assert "problem: " in broken.stdout
+
+
 def test_health_is_on_the_admin_port(server: Server) -> None:
     for path in ("live", "ready"):
         with urllib.request.urlopen(f"{server.admin}/health/{path}") as answer:
