@@ -119,7 +119,8 @@ def _listen(config: Config, core: Core, dispatcher: Dispatcher) -> list[str]:
             dispatch=dispatcher.dispatch,
             complain=_data_plane_log.error,
             domains=config.domains,
-            region=config.region,
+            pinned_region=config.region if config.pin_region else None,
+            external_url=config.external_url,
             tls_cert=None if config.tls_cert is None else str(config.tls_cert),
             tls_key=None if config.tls_key is None else str(config.tls_key),
             trusted_proxies=config.trusted_proxies,
@@ -152,7 +153,7 @@ def _reload_tls(config: Config, core: Core) -> None:
 
 def _blamed(config: Config, message: str) -> str:
     """The setting a refusal of the core is about: the one whose value it quotes, else the one whose name it says."""
-    for name in ("tls_cert", "tls_key", "access_log", "domains", "trusted_proxies", "region", "s3_listen"):
+    for name in ("tls_cert", "tls_key", "access_log", "domains", "trusted_proxies", "external_url", "s3_listen"):
         value = getattr(config, name)
         if any(str(one) in message for one in (value if isinstance(value, tuple) else (value,)) if one):
             return name

@@ -170,9 +170,10 @@ class Config:
         (), _listed(_domain), "Domains under which `bucket.DOMAIN` addresses a bucket; path style always works."
     )
     external_url: str | None = _setting(
-        None, _url, "The S3 endpoint as clients see it, behind a proxy; used in what the server prints."
+        None, _url, "The S3 endpoint as clients see it, `https://host[:port]`; what trusted proxies stand for unless they say."
     )
     region: str = _setting("us-east-1", _region, "Region of new buckets. In us-east-1 recreating an own bucket is 200.")
+    pin_region: bool = _setting(False, _flag, "Refuse signatures that name another region.")
     bucket_namespace: str = _setting("global", _namespace, "How bucket names are unique. Only `global` for now.")
     sigv2: bool = _setting(True, _flag, "Accept signature version 2; boto3 presigns with it by default.")
     trusted_proxies: tuple[str, ...] = _setting(

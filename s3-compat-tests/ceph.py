@@ -96,7 +96,7 @@ def suite_python(checkout: Path) -> Path:
 def run(checkout: Path, conf: Path, report: Path, select: list[str]) -> dict[str, str]:
     """Runs the suite; returns test id -> passed, failed or skipped."""
     command = [suite_python(checkout), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not fails_on_aws"]
-    command += [f"--timeout={TEST_TIMEOUT_S}", f"--junitxml={report}", *select]
+    command += ["--tb=short", f"--timeout={TEST_TIMEOUT_S}", f"--junitxml={report}", *select]
     subprocess.run(
         [*command, "s3tests/functional/test_s3.py"], cwd=checkout, env=os.environ | {"S3TEST_CONF": str(conf)}
     )

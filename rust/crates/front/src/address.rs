@@ -176,19 +176,52 @@ fn same_prefix(a: u128, b: u128, width: u32, prefix: u8) -> bool {
     shift >= 128 || (a >> shift) == (b >> shift)
 }
 
+/// The endpoint as clients behind a trusted proxy see it, for proxies that do not say it themselves.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct External {
+    secure: bool,
+    host: HeaderValue,
+}
+
+impl External {
+    /// From `http(s)://host[:port]`. `None` when it is not one.
+    pub fn new(url: &str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://")?;
+        let secure = match scheme {
+            "https" => true,
+            "http" => false,
+            _ => return None,
+        };
+        let host = rest.trim_end_matches('/');
+        let plain = !host.is_empty() && !host.contains(['/', '?', '#', '@']);
+        let host = HeaderValue::from_str(host).ok().filter(|_| plain)?;
+        Some(Self { secure, host })
+    }
+}
+
 /// The client behind a connection.
 ///
 /// When a trusted proxy says which host the client asked for, `headers` gets it as its Host: that is what was signed.
-pub fn client(peer: IpAddr, tls: bool, uri: &Uri, headers: &mut HeaderMap, proxies: &Proxies) -> Client {
+/// A proxy that says nothing stands for `external`.
+pub fn client(
+    peer: IpAddr,
+    tls: bool,
+    uri: &Uri,
+    headers: &mut HeaderMap,
+    proxies: &Proxies,
+    external: Option<&External>,
+) -> Client {
     let mut client = Client { ip: peer.to_canonical(), secure: tls, host: String::new() };
     if !proxies.0.is_empty() && proxies.trusts(peer) {
         if let Some(ip) = forwarded_for(headers, proxies) {
             client.ip = ip;
         }
-        if let Some(proto) = first_listed(headers, "x-forwarded-proto") {
-            client.secure = proto.eq_ignore_ascii_case("https");
-        }
-        if let Some(host) = first_listed(headers, "x-forwarded-host").and_then(|h| HeaderValue::from_str(h).ok()) {
+        client.secure = match first_listed(headers, "x-forwarded-proto") {
+            Some(proto) => proto.eq_ignore_ascii_case("https"),
+            None => external.map_or(tls, |external| external.secure),
+        };
+        let host = first_listed(headers, "x-forwarded-host").and_then(|h| HeaderValue::from_str(h).ok());
+        if let Some(host) = host.or_else(|| external.map(|external| external.host.clone())) {
             headers.insert(header::HOST, host);
         }
     }

@@ -107,13 +107,13 @@ fn only_a_trusted_proxy_says_who_the_client_is() {
     ];
     let uri = Uri::from_static("/");
     let mut trusted = headers(&sent);
-    let client_ = client("::ffff:10.9.9.9".parse().unwrap(), false, &uri, &mut trusted, &proxies);
+    let client_ = client("::ffff:10.9.9.9".parse().unwrap(), false, &uri, &mut trusted, &proxies, None);
     assert_eq!((client_.ip, client_.secure), ("192.0.2.7".parse().unwrap(), true));
     assert_eq!(client_.host, "b.example.com");
     assert_eq!(trusted["host"], "b.example.com", "the signature covers the host the client knows");
 
     let mut forged = headers(&sent);
-    let client_ = client("11.0.0.1".parse().unwrap(), false, &uri, &mut forged, &proxies);
+    let client_ = client("11.0.0.1".parse().unwrap(), false, &uri, &mut forged, &proxies, None);
     assert_eq!((client_.ip, client_.secure), ("11.0.0.1".parse().unwrap(), false));
     assert_eq!(client_.host, "inside:9000");
 }
@@ -122,7 +122,7 @@ fn only_a_trusted_proxy_says_who_the_client_is() {
 fn http2_has_an_authority_instead_of_a_host() {
     let uri = Uri::from_static("https://b.example.com/k");
     let mut map = HeaderMap::new();
-    let client = client("10.0.0.1".parse().unwrap(), true, &uri, &mut map, &Proxies::default());
+    let client = client("10.0.0.1".parse().unwrap(), true, &uri, &mut map, &Proxies::default(), None);
     assert_eq!(client.host, "b.example.com");
     assert_eq!(map["host"], "b.example.com");
 }
@@ -169,8 +169,28 @@ proptest! {
         let _ = parse_query(Some(&query));
         let proxies = Proxies::new(&["10.0.0.0/8".into()]).unwrap();
         let mut map = headers(&[("x-forwarded-for", &forwarded), ("x-forwarded-host", &forwarded)]);
-        let client = client("10.0.0.1".parse().unwrap(), false, &Uri::from_static("/"), &mut map, &proxies);
+        let client = client("10.0.0.1".parse().unwrap(), false, &Uri::from_static("/"), &mut map, &proxies, None);
         let base = Address { scope: Scope::Bucket, bucket: host, key: vec![], virtual_host: true };
         let _ = client.base_url(&base);
+    }
+}
+
+#[test]
+fn a_proxy_that_says_nothing_stands_for_the_external_url() {
+    let proxies = Proxies::new(&["10.0.0.0/8".into()]).unwrap();
+    let external = External::new("https://s3.example.com:8443/").unwrap();
+    let silent = [("host", "inside:9000")];
+    let seen = |peer: &str, sent: &[(&'static str, &'static str)]| {
+        let mut map = headers(sent);
+        let uri = Uri::from_static("/");
+        let client = client(peer.parse().unwrap(), false, &uri, &mut map, &proxies, Some(&external));
+        (client.host, client.secure)
+    };
+    assert_eq!(seen("10.0.0.1", &silent), ("s3.example.com:8443".to_owned(), true));
+    assert_eq!(seen("192.0.2.1", &silent), ("inside:9000".to_owned(), false), "only trusted proxies");
+    let telling = [("host", "inside:9000"), ("x-forwarded-host", "other"), ("x-forwarded-proto", "http")];
+    assert_eq!(seen("10.0.0.1", &telling), ("other".to_owned(), false));
+    for bad in ["s3.example.com", "ftp://x", "https://", "https://x/path", "https://x?y", "https://u@x"] {
+        assert!(External::new(bad).is_none(), "{bad}");
     }
 }

@@ -24,7 +24,7 @@ use tokio::sync::watch;
 
 use crate::access_log::{AccessLog, Writer};
 use crate::account::{Books, Metrics};
-use crate::address::{Domains, Proxies};
+use crate::address::{Domains, External, Proxies};
 use crate::authenticate::Verifier;
 use crate::connection::Patience;
 use crate::control::{ControlCalls, ControlQueue, queue};
@@ -131,6 +131,7 @@ pub(crate) struct Shared {
     pub patience: Patience,
     pub domains: Domains,
     pub proxies: Proxies,
+    pub external: Option<External>,
     pub verifier: Verifier,
     pub control: ControlQueue,
     pub books: Arc<Books>,
@@ -162,6 +163,12 @@ impl Front {
         let table = Table::load(rows).map_err(StartError::Table)?;
         let proxies = Proxies::new(&settings.trusted_proxies)
             .map_err(|entry| StartError::Setting(format!("trusted_proxies: {entry:?} is no address and no network")))?;
+        let external = match &settings.external_url {
+            Some(url) => Some(External::new(url).ok_or_else(|| {
+                StartError::Setting(format!("external_url: {url:?} is not http(s)://host[:port] without a path"))
+            })?),
+            None => None,
+        };
         if settings.control_queue == 0 || settings.connections_per_address == 0 {
             return Err(StartError::Setting("control_queue and connections_per_address must be at least 1".into()));
         }
@@ -177,7 +184,7 @@ impl Front {
         let shared = Arc::new(Shared {
             books: Arc::new(Books { metrics: Metrics::new(&table), access_log }),
             verifier: Verifier {
-                policy: AuthPolicy { sigv2: settings.sigv2, region: Some(settings.region.clone()) },
+                policy: AuthPolicy { sigv2: settings.sigv2, region: settings.pinned_region.clone() },
                 keys: SigningKeys::default(),
             },
             patience: Patience::new(&settings),
@@ -193,6 +200,7 @@ impl Front {
             table,
             settings,
             proxies,
+            external,
             control,
             tls,
         });

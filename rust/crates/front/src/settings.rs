@@ -54,8 +54,10 @@ pub struct Settings {
     pub listen: Vec<String>,
     /// Domains under which `bucket.domain` addresses a bucket.
     pub domains: Vec<String>,
-    /// The region signatures must name.
-    pub region: String,
+    /// The region signatures must name; any, when there is none.
+    pub pinned_region: Option<String>,
+    /// The endpoint as clients behind trusted proxies see it (`https://s3.example.com`).
+    pub external_url: Option<String>,
     /// TLS on every listener, or plain.
     pub tls: Option<TlsFiles>,
     /// Addresses or networks (`10.0.0.0/8`) whose X-Forwarded-* headers are believed.
@@ -85,7 +87,8 @@ impl Default for Settings {
         Self {
             listen: vec!["127.0.0.1:9000".into()],
             domains: Vec::new(),
-            region: "us-east-1".into(),
+            pinned_region: None,
+            external_url: None,
             tls: None,
             trusted_proxies: Vec::new(),
             sigv2: true,
