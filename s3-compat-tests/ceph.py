@@ -72,7 +72,8 @@ def write_conf(path: Path, url: str, users: dict[str, dict[str, str]]) -> None:
     }
     for section, values in users.items():
         conf[section] = values
-    conf["s3 main"]["api_name"] = "us-east-1"
+    # Not us-east-1: its location reads as empty, here as at AWS, and the suite expects the name.
+    conf["s3 main"]["api_name"] = "us-west-2"
     conf["s3 tenant"]["tenant"] = "s3-tenant"
     conf["webidentity"] = {
         name: "none" for name in ("token", "aud", "sub", "azp", "user_token", "thumbprint", "kc_realm")

@@ -18,9 +18,9 @@ _DOCUMENT: Final = "tagging"
 
 
 def get_object_tagging(call: Call) -> Answer:
-    """The tags of the version; an empty set when it has none."""
+    """The tags of the version, in the order of their keys (ceph/s3-tests); an empty set when it has none."""
     record = find_object(call).record
-    answer = xml_answer(tagging_document(record.tags))
+    answer = xml_answer(tagging_document(tuple(sorted(record.tags))))
     return Answer(answer.status, (*answer.headers, *_version(call, record)), answer.body)
 
 
