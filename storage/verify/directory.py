@@ -176,6 +176,13 @@ class VolumeFile:
             return b"".join(self._piece(at, offset, offset + size) for at in range(offset, offset + size, PIECE_BYTES))
         return data
 
+    def next_data(self, offset: int) -> int:
+        """Where the file system has data, from a place on: what is reserved and was never written is passed over."""
+        try:
+            return os.lseek(self._file, offset, os.SEEK_DATA)
+        except OSError as error:
+            return self.size if error.errno == errno.ENXIO else offset
+
     def _piece(self, at: int, start: int, end: int) -> bytes:
         size = min(PIECE_BYTES, end - max(at, start))
         try:

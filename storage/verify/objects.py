@@ -143,16 +143,16 @@ class Objects:
             self._owner(where, row)
             # A current version that does not decode was reported as such.
             with contextlib.suppress(rows.BadRow):
-                self._order(where, newest, (bucket, name), row)
+                self._order(where, newest, (bucket, name, ordinal), row)
             if not row.marker:
                 self._content(where, row, bucket)
 
-    def _order(self, where: str, newest: _Newest, place: tuple[int, bytes], row: rows.ObjectRow) -> None:
+    def _order(self, where: str, newest: _Newest, place: tuple[int, bytes, int], row: rows.ObjectRow) -> None:
         """A `v` row beside the current version and the other versions of its key."""
-        bucket, name = place
-        if (newest.bucket, newest.key) != place:
+        bucket, name, ordinal = place
+        if (newest.bucket, newest.key) != (bucket, name):
             newest.bucket, newest.key, newest.nulls = bucket, name, 0
-            self._beside_current(where, bucket, name, row)
+            self._beside_current(where, place, row)
             known = self.catalog.buckets.get(bucket)
             if known is not None and known.versioning == 0:
                 self.report.problem(where, "is in a bucket that never had versions")
@@ -160,18 +160,19 @@ class Objects:
             return
         newest.nulls += 1
         pointer = self.stored.get(b"z" + u32(bucket) + row_keys.esc(name))
-        if pointer != b"\x01" + row.ordinal.to_bytes(8, "little"):
+        if pointer != b"\x01" + ordinal.to_bytes(8, "little"):
             self.report.problem(where, "is the null version, and the row that finds it does not say so")
         current = self.stored.get(b"o" + u32(bucket) + name)
         if newest.nulls > 1 or (current is not None and rows.read_object(current).null):
             self.report.problem(where, "is a second null version")
 
-    def _beside_current(self, where: str, bucket: int, name: bytes, row: rows.ObjectRow) -> None:
+    def _beside_current(self, where: str, place: tuple[int, bytes, int], row: rows.ObjectRow) -> None:
+        bucket, name, ordinal = place
         value = self.stored.get(b"o" + u32(bucket) + name)
         if value is None:
             if not row.marker:
                 self.report.problem(where, "is the newest version and no delete marker, and there is no current one")
-        elif rows.read_object(value).ordinal <= row.ordinal:
+        elif rows.read_object(value).ordinal <= ordinal:
             self.report.problem(where, "is newer than the current version")
 
     def _tallied_bytes(self) -> int:

@@ -267,7 +267,7 @@ def _any_generation(file: VolumeFile, number: int) -> int | None:
 
 def _first_written(file: VolumeFile, at: int) -> int | None:
     """About where the first byte that is not zero is, from `at` on."""
-    while at < file.size:
+    while (at := file.next_data(at)) < file.size:
         data = file.read(at, _SEARCH_BYTES)
         if not data:
             return None
