@@ -170,7 +170,9 @@ class Config:
         (), _listed(_domain), "Domains under which `bucket.DOMAIN` addresses a bucket; path style always works."
     )
     external_url: str | None = _setting(
-        None, _url, "The S3 endpoint as clients see it, `https://host[:port]`; what trusted proxies stand for unless they say."
+        None,
+        _url,
+        "The S3 endpoint as clients see it, `https://host[:port]`; what trusted proxies stand for unless they say.",
     )
     region: str = _setting("us-east-1", _region, "Region of new buckets. In us-east-1 recreating an own bucket is 200.")
     pin_region: bool = _setting(False, _flag, "Refuse signatures that name another region.")

@@ -10,7 +10,6 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-
 from running import ROOT_KEY, ROOT_SECRET, Server, certificate, running
 
 
