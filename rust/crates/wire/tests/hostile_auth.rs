@@ -249,6 +249,18 @@ fn presigned_parameters_are_strict() {
     assert_eq!(field(&error, "HeadersNotSigned"), "host");
 }
 
+/// Found by the fuzz target `signature`: escapes of plain characters mean the same (RFC 3986 section 2.3).
+#[test]
+fn presigned_parameters_may_be_escaped() {
+    let host = [("host", "h".to_owned())];
+    let escape = |text: &str| text.bytes().map(|b| format!("%{b:02x}")).collect::<String>();
+    for (name, value) in PRESIGNED.iter().filter(|(name, _)| *name != "X-Amz-Credential") {
+        assert!(claim(&host, &presigned(name, Some(&escape(value)))).is_ok(), "{name}");
+    }
+    let code = ErrorCode::AuthorizationQueryParametersError;
+    refused(&host, &presigned("X-Amz-Expires", Some(&escape("604801"))), code, "must be less than a week");
+}
+
 #[test]
 fn presigned_urls_hold_until_the_second_they_name() {
     let host = [("host", "h".to_owned())];
@@ -283,6 +295,11 @@ fn sigv2() {
     assert_eq!(field(&error, "Expires"), "2013-05-23T23:59:59Z");
     for bad in ["", "x", "-1", "99999999999999999999999"] {
         refused(&[], &query(bad), ErrorCode::AccessDenied, "Invalid date (should be seconds since epoch)");
+    }
+    // The fuzz target `signature`: operations read these as headers, and nothing signs them.
+    for query in ["x-amz-acl=private", "a=b&X-Amz-Storage-Class=GLACIER", "%78-amz-tagging=a"] {
+        let error = refused(&signed("AWS key:c2ln"), query, ErrorCode::AccessDenied, "which were not signed");
+        assert!(field(&error, "HeadersNotSigned").to_ascii_lowercase().starts_with("x-amz-"));
     }
     let off = AuthPolicy { sigv2: false, region: None };
     for (headers, query) in [(signed("AWS key:c2ln"), String::new()), (Vec::new(), query(&NOW.to_string()))] {

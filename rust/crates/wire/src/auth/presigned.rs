@@ -29,21 +29,21 @@ pub(super) fn mechanisms(query: &str) -> Mechanisms {
     found
 }
 
-/// The parameters of a presigned URL, still encoded.
+/// The parameters of a presigned URL, decoded: a proxy may spell any character of any of them as an escape.
 #[derive(Default)]
-struct Parameters<'a> {
-    algorithm: Option<&'a str>,
-    credential: Option<&'a str>,
-    date: Option<&'a str>,
-    expires: Option<&'a str>,
-    signed_headers: Option<&'a str>,
-    signature: Option<&'a str>,
-    token: Option<&'a str>,
-    payload: Option<&'a str>,
+struct Parameters {
+    algorithm: Option<String>,
+    credential: Option<String>,
+    date: Option<String>,
+    expires: Option<String>,
+    signed_headers: Option<String>,
+    signature: Option<String>,
+    token: Option<String>,
+    payload: Option<String>,
 }
 
-impl<'a> Parameters<'a> {
-    fn read(query: &'a str) -> S3Result<Self> {
+impl Parameters {
+    fn read(query: &str) -> S3Result<Self> {
         let mut found = Self::default();
         for (name, value) in uri::raw_pairs(query) {
             let slot = match name {
@@ -57,7 +57,7 @@ impl<'a> Parameters<'a> {
                 "X-Amz-Content-Sha256" => &mut found.payload,
                 _ => continue,
             };
-            if slot.replace(value).is_some() {
+            if slot.replace(uri::decode_query_part(value)).is_some() {
                 return Err(wrong(format!("{name} must be given once.")));
             }
         }
@@ -80,19 +80,17 @@ pub(super) fn claim(head: &Head<'_>, now: Timestamp, policy: &AuthPolicy) -> S3R
              X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.",
         ));
     };
-    match algorithm {
+    match algorithm.as_str() {
         "AWS4-HMAC-SHA256" => {}
-        "AWS4-ECDSA-P256-SHA256" => return Err(super::sigv4a(algorithm)),
+        "AWS4-ECDSA-P256-SHA256" => return Err(super::sigv4a(&algorithm)),
         _ => return Err(wrong("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256\"")),
     }
-    let date = AmzDate::parse(&uri::decode_query_part(date))
+    let date = AmzDate::parse(&date)
         .ok_or_else(|| wrong("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""))?;
-    let credential = uri::decode_query_part(credential);
     let credential = Credential::parse(&credential, &date, policy.region.as_deref(), Place::Query)?;
-    check_expiry(expires, date.time(), now)?;
-    let signed_headers = uri::decode_query_part(signed_headers);
+    check_expiry(&expires, date.time(), now)?;
     check_signed_headers(head, &signed_headers, Place::Query)?;
-    let payload_in_query = p.payload.map(uri::decode_query_part);
+    let payload_in_query = p.payload;
     let payload = match payload_in_query.as_deref() {
         Some(text) => Some(text),
         None => super::payload_header(head.headers)?,
@@ -101,8 +99,8 @@ pub(super) fn claim(head: &Head<'_>, now: Timestamp, policy: &AuthPolicy) -> S3R
         credential,
         date,
         signed_headers,
-        signature: signature.to_owned(),
-        token: p.token.map(uri::decode_query_part),
+        signature,
+        token: p.token,
         presigned: true,
         payload: payload.map_or(Ok(Payload::Unsigned), Payload::parse)?,
         payload_in_query,

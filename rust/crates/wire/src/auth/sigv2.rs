@@ -86,6 +86,11 @@ pub(super) fn claim_header(head: &Head<'_>, rest: &str, now: Timestamp) -> S3Res
             return Err(super::invalid_argument(message, "Authorization", format!("AWS {rest}")));
         }
     };
+    // Operations read such parameters as headers, and this signature covers none of them.
+    if let Some((name, _)) = uri::parse_query(head.query).into_iter().find(|(name, _)| is_amz(name)) {
+        let message = "There were headers present in the request which were not signed";
+        return Err(super::denied(message).field("HeadersNotSigned", name));
+    }
     let name = if head.headers.contains_key("x-amz-date") { "x-amz-date" } else { "date" };
     let text = super::single(head.headers, name).unwrap_or_default();
     let time = super::sigv4::parse_date(text)
@@ -98,6 +103,10 @@ pub(super) fn claim_header(head: &Head<'_>, rest: &str, now: Timestamp) -> S3Res
         token: super::single(head.headers, "x-amz-security-token").map(str::to_owned),
         expires: None,
     })
+}
+
+fn is_amz(name: &str) -> bool {
+    name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"))
 }
 
 /// Reads AWSAccessKeyId, Signature and Expires of a presigned URL.
@@ -223,21 +232,21 @@ fn push_amz_headers(out: &mut Vec<u8>, headers: &HeaderMap, moved: &[(String, St
     }
 }
 
-/// `?acl&uploadId=x`: the parameters that choose a resource, sorted by name, values decoded.
+/// `?acl&uploadId=x`: the parameters that choose a resource, sorted by name. Names and values are read as the operation
+/// will read them, escapes and `+` decoded: else a parameter could be done and not signed.
 fn push_subresources(out: &mut Vec<u8>, query: &str) {
     // `acl` and `acl=` are different strings to sign, so the parts are read here and not as pairs.
     let parts = query.split('&').map(|part| part.split_once('=').map_or((part, None), |(n, v)| (n, Some(v))));
-    let mut found: Vec<(&str, Option<&str>)> = parts.filter(|(n, _)| SUBRESOURCES.binary_search(n).is_ok()).collect();
-    found.sort_by_key(|(name, _)| *name);
+    let decoded = parts.map(|(name, value)| (uri::decode_query_part(name), value.map(uri::decode_query_part)));
+    let mut found: Vec<(String, Option<String>)> =
+        decoded.filter(|(name, _)| SUBRESOURCES.binary_search(&name.as_str()).is_ok()).collect();
+    found.sort_by(|a, b| a.0.cmp(&b.0));
     for (i, (name, value)) in found.into_iter().enumerate() {
         out.push(if i == 0 { b'?' } else { b'&' });
         out.extend_from_slice(name.as_bytes());
         if let Some(value) = value {
             out.push(b'=');
-            match uri::percent_decode(value) {
-                Some(decoded) => out.extend_from_slice(&decoded),
-                None => out.extend_from_slice(value.as_bytes()),
-            }
+            out.extend_from_slice(value.as_bytes());
         }
     }
 }
@@ -259,5 +268,18 @@ mod tests {
             mac.update(b"xy");
             assert_eq!(sign(&secret, [&b"x"[..], b"y"]), base64::encode(&mac.finalize().into_bytes()));
         }
+    }
+
+    #[test]
+    fn subresources_are_signed_as_they_will_be_read() {
+        let signed = |query: &str| {
+            let mut out = Vec::new();
+            push_subresources(&mut out, query);
+            String::from_utf8(out).unwrap()
+        };
+        // Found by the fuzz target `signature`: an escaped name was done without being signed.
+        assert_eq!(signed("ver%73ionId=3&x=y&%61cl"), "?acl&versionId=3");
+        assert_eq!(signed("response-content-type=a+b%2Bc"), "?response-content-type=a b+c");
+        assert_eq!(signed("acl=&acl"), "?acl=&acl");
     }
 }
