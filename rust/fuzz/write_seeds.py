@@ -202,7 +202,7 @@ def stored() -> None:
 
 
 def whole() -> None:
-    """Calls of operations, and requests on a socket."""
+    """Calls of operations in a row, and listings."""
     story = """PutObject a/b
 content-type: text/plain
 x-amz-meta-m: 1
@@ -277,6 +277,10 @@ HeadObject user/file.txt
     for i in range(4):
         keys = bytes([10]) + b"".join(bytes([n % 5, n % 7, 2, (n * 3) % 7, 1])[: 1 + n % 5] for n in range(1, 11))
         write("listing", f"keys-{i}", keys + bytes([i % 3, 0, 2, 0, i, 1, i & 1]) + b"AWEv")
+
+
+def sockets() -> None:
+    """Requests as they are on the wire."""
     plain = {
         "get": "GET /bucket/key HTTP/1.1\r\nHost: s3.test\r\n\r\n",
         "bare": "GET / HTTP/1.0\r\n\r\n",
@@ -302,5 +306,5 @@ HeadObject user/file.txt
         )
 
 
-for step in (signatures, bodies, forms, documents, small, stored, whole):
+for step in (signatures, bodies, forms, documents, small, stored, whole, sockets):
     step()
