@@ -201,9 +201,7 @@ def stored() -> None:
         write("volume", name, data)
 
 
-def whole() -> None:
-    """Calls of operations in a row, and listings."""
-    story = """PutObject a/b
+STORY = """PutObject a/b
 content-type: text/plain
 x-amz-meta-m: 1
 x-amz-tagging: k=v
@@ -229,7 +227,7 @@ DeleteObject a/b?versionId=VERSION
 ===
 ListObjectVersions ?versions&prefix=a&key-marker=a&encoding-type=url
 """
-    upload = """CreateMultipartUpload big?uploads
+UPLOAD = """CreateMultipartUpload big?uploads
 x-amz-checksum-algorithm: CRC32
 ===
 UploadPart big?partNumber=1&uploadId=UPLOAD
@@ -252,7 +250,7 @@ GetObject big?partNumber=1
 ===
 AbortMultipartUpload big?uploadId=UPLOAD
 """
-    batch = f"""PutObject x
+BATCH = f"""PutObject x
 
 1
 ===
@@ -271,7 +269,11 @@ ListObjects ?prefix=&marker=a&delimiter=/&max-keys=5
 ===
 HeadObject user/file.txt
 """
-    for name, text in {"story": story, "upload": upload, "batch": batch}.items():
+
+
+def whole() -> None:
+    """Calls of operations in a row, and listings."""
+    for name, text in {"story": STORY, "upload": UPLOAD, "batch": BATCH}.items():
         for versioning in range(3):
             write("operations", f"{name}-{versioning}", bytes([versioning]) + text.encode())
     for i in range(4):

@@ -296,7 +296,7 @@ fn sigv2() {
     for bad in ["", "x", "-1", "99999999999999999999999"] {
         refused(&[], &query(bad), ErrorCode::AccessDenied, "Invalid date (should be seconds since epoch)");
     }
-    // The fuzz target `signature`: operations read these as headers, and nothing signs them.
+    // Operations read these as headers, and nothing signs them; the fuzz target `signature` tries them too.
     for query in ["x-amz-acl=private", "a=b&X-Amz-Storage-Class=GLACIER", "%78-amz-tagging=a"] {
         let error = refused(&signed("AWS key:c2ln"), query, ErrorCode::AccessDenied, "which were not signed");
         assert!(field(&error, "HeadersNotSigned").to_ascii_lowercase().starts_with("x-amz-"));

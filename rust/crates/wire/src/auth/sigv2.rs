@@ -277,7 +277,7 @@ mod tests {
             push_subresources(&mut out, query);
             String::from_utf8(out).unwrap()
         };
-        // Found by the fuzz target `signature`: an escaped name was done without being signed.
+        // An escaped name was done without being signed; the fuzz target `signature` tries such spellings.
         assert_eq!(signed("ver%73ionId=3&x=y&%61cl"), "?acl&versionId=3");
         assert_eq!(signed("response-content-type=a+b%2Bc"), "?response-content-type=a b+c");
         assert_eq!(signed("acl=&acl"), "?acl=&acl");
