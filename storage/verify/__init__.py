@@ -27,18 +27,27 @@ def verify(data: Path, say: Say | None = None) -> Report:
     """
     report, meter = Report(), Meter(say)
     with Directory(data) as directory, Places(OpenVolumes(directory, report)) as places:
-        for fault in directory.page_faults():
-            report.problem("meta/data.mdb", fault)
         walk_volumes(directory, Walk(report, places.add, meter))
         places.complete()
-        try:
-            stored = directory.rows()
-            catalog = read_catalog(stored, report)
-            check_accounts(stored, catalog, report)
-            Objects(stored, catalog, places, report, meter).check()
-        except (BrokenRows, CannotOpen) as broken:
-            report.problem("meta/data.mdb", str(broken))
+        _check_rows(directory, places, report, meter)
     return report
+
+
+def _check_rows(directory: Directory, places: Places, report: Report, meter: Meter) -> None:
+    faults = directory.page_faults()
+    for fault in faults:
+        report.problem("meta/data.mdb", fault)
+    if faults:
+        # LMDB's engine trusts pages and may end this process over damaged ones, and the report with it.
+        report.problem("meta/data.mdb", "rows and objects were not checked, because pages are damaged")
+        return
+    try:
+        stored = directory.rows()
+        catalog = read_catalog(stored, report)
+        check_accounts(stored, catalog, report)
+        Objects(stored, catalog, places, report, meter).check()
+    except (BrokenRows, CannotOpen) as broken:
+        report.problem("meta/data.mdb", str(broken))
 
 
 def rescue(data: Path, to: Path, *, versions: bool = False, say: Say | None = None) -> Report:

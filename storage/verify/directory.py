@@ -157,6 +157,7 @@ class VolumeFile:
     def __init__(self, path: Path, report: Report) -> None:
         self.path = path
         self._report = report
+        self._refused: set[int] = set()
         self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self.size = os.fstat(self._file).st_size
 
@@ -171,10 +172,26 @@ class VolumeFile:
             data = os.pread(self._file, size, offset)
             while len(data) < size and (more := os.pread(self._file, size - len(data), offset + len(data))):
                 data += more
-        except OSError as error:
-            self._report.problem(f"{self.path.name} at {offset}", f"the device refuses to read: {error.strerror}")
-            return b"".join(self._piece(at, offset, offset + size) for at in range(offset, offset + size, PIECE_BYTES))
+        except OSError:
+            return self._around(offset, offset + size)
         return data
+
+    def _around(self, at: int, end: int) -> bytes:
+        """What can be read, and zeros where nothing can."""
+        pieces = []
+        while at < end:
+            stop = min(end, at - at % PIECE_BYTES + PIECE_BYTES)
+            try:
+                pieces.append(os.pread(self._file, stop - at, at).ljust(stop - at, b"\0"))
+            except OSError as error:
+                pieces.append(bytes(stop - at))
+                piece = at // PIECE_BYTES
+                if piece not in self._refused:
+                    self._refused.add(piece)
+                    where = f"{self.path.name} at {piece * PIECE_BYTES}"
+                    self._report.problem(where, f"the device refuses to read: {error.strerror}")
+            at = stop
+        return b"".join(pieces)
 
     def next_data(self, offset: int) -> int:
         """Where the file system has data, from a place on: what is reserved and was never written is passed over."""
@@ -182,13 +199,6 @@ class VolumeFile:
             return os.lseek(self._file, offset, os.SEEK_DATA)
         except OSError as error:
             return self.size if error.errno == errno.ENXIO else offset
-
-    def _piece(self, at: int, start: int, end: int) -> bytes:
-        size = min(PIECE_BYTES, end - max(at, start))
-        try:
-            return os.pread(self._file, size, at).ljust(size, b"\0")
-        except OSError:
-            return bytes(size)
 
 
 class Window:

@@ -42,6 +42,11 @@ def aligned(offset: int, to: int) -> int:
     return -(-offset // to) * to
 
 
+def blank(data: Bytes) -> bool:
+    """Zeros and nothing else. Faster than looking at each."""
+    return bytes(data).count(0) == len(data)
+
+
 @dataclass(frozen=True, slots=True)
 class VolumeHead:
     """What the first 64 bytes say."""

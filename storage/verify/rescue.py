@@ -94,7 +94,8 @@ class Rescue:
         where = self.catalog.bucket_name(number)
         try:
             os.makedirs(home, exist_ok=True)
-            with Path(os.fsdecode(home) + _OBJECTS).open("w", encoding="utf-8") as listing:
+            # Line by line: what was saved stays listed when damaged pages end this process.
+            with Path(os.fsdecode(home) + _OBJECTS).open("w", encoding="utf-8", buffering=1) as listing:
                 has_versions = row is None or row.versioning != 0
                 self._rows(_Bucket(number, home, self.catalog.domain_key(number), listing, has_versions))
         except OSError as error:

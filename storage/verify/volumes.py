@@ -21,6 +21,7 @@ from storage.verify.layout import (
     BatchHead,
     NeedleHead,
     aligned,
+    blank,
     read_batch_head,
     read_needle_head,
     read_volume_head,
@@ -83,7 +84,7 @@ def _one(file: VolumeFile, number: int, log: Path, walk: Walk, so_far: tuple[int
         return
     if head is None or head.volume != number:
         walk.report.problem(f"{file.path.name} at 0", "the volume header is damaged")
-    elif any(file.read(HEAD_BYTES, BATCH_ALIGN - HEAD_BYTES)):
+    elif not blank(file.read(HEAD_BYTES, BATCH_ALIGN - HEAD_BYTES)):
         walk.report.problem(f"{file.path.name} at {HEAD_BYTES}", "bytes behind the volume header are not zero")
     assert generation is not None  # noqa: S101  told to mypy; ruled out above
     facts = read_log(log, file, (number, generation), walk.report)
@@ -215,7 +216,7 @@ class _Walker:
             at += needle.size
         if count != head.needles and not faults:
             faults.append((head.offset, f"{count} needles where the batch says {head.needles}"))
-        if self.walk.deep and end < head.end and any(self.window.get(end, head.end - end)):
+        if self.walk.deep and end < head.end and not blank(self.window.get(end, head.end - end)):
             faults.append((end, "bytes behind the batch are not zero"))
         if head.offset < self.log.needles_end:
             self.needles_logged += count
@@ -237,7 +238,7 @@ class _Walker:
         ]
         if not needle.plain:
             faults.append((needle.offset, f"chunk {name}… is compressed or encrypted in a way that is not known"))
-        if any(record[needle.payload_at + needle.stored :]):
+        if not blank(record[needle.payload_at + needle.stored :]):
             faults.append((needle.offset, f"bytes behind chunk {name}… are not zero"))
         return faults
 
@@ -271,7 +272,7 @@ def _first_written(file: VolumeFile, at: int) -> int | None:
         data = file.read(at, _SEARCH_BYTES)
         if not data:
             return None
-        if data.count(0) != len(data):
+        if not blank(data):
             return at
         at += len(data)
     return None

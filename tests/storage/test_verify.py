@@ -1,5 +1,6 @@
 """`storage.verify` over directories a real server wrote: silent when they are whole, loud about all damage."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -7,10 +8,15 @@ import pathlib
 import random
 import subprocess
 import sys
+import threading
+import time
 
+import boto3
 import lmdb
 import pytest
 from blake3 import blake3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from storage.records import keys, pointer
 from storage.records.bucket import BucketRecord
@@ -139,6 +145,35 @@ def test_a_server_starts_again_on_what_was_verified(copied):
     with running(copied) as server:
         assert server.stop() == 0
     assert verify(copied).sound
+
+
+def test_a_killed_server_leaves_no_problem(tmp_path):
+    """What a crash leaves is sound before anything repairs it, and after the next start."""
+    from running import ROOT_KEY, ROOT_SECRET, running, start
+
+    def put(client, worker):
+        with contextlib.suppress(BotoCoreError, ClientError):
+            for number in range(10_000):
+                size = (10, 5_000, 3_000_000)[number % 3]
+                client.put_object(Bucket="bucket", Key=f"{worker}/{number % 7}", Body=os.urandom(size))
+
+    server = start(tmp_path / "data")
+    config = Config(retries={"max_attempts": 0})
+    secrets = {"aws_access_key_id": ROOT_KEY, "aws_secret_access_key": ROOT_SECRET, "region_name": "us-east-1"}
+    clients = [boto3.client("s3", endpoint_url=server.url, config=config, **secrets) for _ in range(4)]
+    clients[0].create_bucket(Bucket="bucket")
+    workers = [threading.Thread(target=put, args=(client, n)) for n, client in enumerate(clients)]
+    for worker in workers:
+        worker.start()
+    time.sleep(1.5)
+    server.kill()
+    for worker in workers:
+        worker.join(60)
+    report = verify(tmp_path / "data")
+    assert said(report) == "" and report.counts["objects"] > 4
+    with running(tmp_path / "data"):
+        pass
+    assert said(verify(tmp_path / "data")) == ""
 
 
 # Volumes and logs.
@@ -579,7 +614,25 @@ def test_damaged_pages_are_found_before_the_engine_reads_them(copied):
     for page in range(2 * 4096, len(data), 4096):
         if data[page + 10] & leaf:
             flip(path, page)
-    assert "meta/data.mdb" in said(verify(copied))
+    report = verify(copied)
+    assert "meta/data.mdb" in said(report) and "were not checked" in said(report)
+    assert report.counts["needles"] > 40
+
+
+def test_a_device_that_refuses_to_read_is_read_around(copied, monkeypatch):
+    _, needles = batches(volume(copied))[5]
+    bad, pread = range(needles[0].offset, needles[0].offset + 1), os.pread
+
+    def refusing(file, size, offset):
+        if os.readlink(f"/proc/self/fd/{file}").endswith("1.vol") and offset <= bad.start < offset + size:
+            raise OSError(5, "Input/output error")
+        return pread(file, size, offset)
+
+    monkeypatch.setattr(os, "pread", refusing)
+    report = verify(copied)
+    assert f"00000001.vol at {bad.start & -4096}: the device refuses to read: Input/output error" in said(report)
+    lost = [finding for finding in report.problems if finding.where.startswith(("plain/", "versions/", "acme"))]
+    assert len(lost) == 1, said(report)
 
 
 def test_a_metastore_that_is_none_is_a_problem(copied):
