@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import random
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -239,11 +237,3 @@ def change_rows(copied: Path) -> Callable[[Callable[[lmdb.Transaction], None]], 
         return copied
 
     return change
-
-
-def md5(data: bytes) -> str:
-    return hashlib.md5(data).hexdigest()
-
-
-def remove(path: Path) -> None:
-    shutil.rmtree(path, ignore_errors=True)
