@@ -7,6 +7,7 @@ beside these, named `found-...`; this script leaves them alone.
 # ruff: noqa: INP001, E501  (a script beside a Cargo workspace; seeds stand on one line each)
 
 import base64
+import hashlib
 import json
 import struct
 from pathlib import Path
@@ -216,16 +217,16 @@ CopyObject c
 x-amz-copy-source: /bucket/a/b
 x-amz-metadata-directive: REPLACE
 ===
-ListObjectsV2 ?list-type=2&prefix=a&delimiter=/&max-keys=1
+ListObjectsV2 ?list-type=2&delimiter=b&max-keys=1
 ===
 ListObjectsV2 ?list-type=2&continuation-token=TOKEN
 ===
 GetObjectAttributes a/b
 x-amz-object-attributes: ETag,ObjectSize,Checksum,ObjectParts,StorageClass
 ===
-DeleteObject a/b?versionId=VERSION
-===
 ListObjectVersions ?versions&prefix=a&key-marker=a&encoding-type=url
+===
+DeleteObject a/b?versionId=VERSION
 """
 UPLOAD = """CreateMultipartUpload big?uploads
 x-amz-checksum-algorithm: CRC32
@@ -250,15 +251,17 @@ GetObject big?partNumber=1
 ===
 AbortMultipartUpload big?uploadId=UPLOAD
 """
+MD5 = base64.b64encode(hashlib.md5(DOCUMENTS["delete"].encode(), usedforsecurity=False).digest()).decode()
 BATCH = f"""PutObject x
 
 1
 ===
 DeleteObjects ?delete
+content-md5: {MD5}
 
 {DOCUMENTS["delete"]}
 ===
-PostObject
+PostObject ?
 key: user/${{filename}}
 acl: private
 success_action_status: 201

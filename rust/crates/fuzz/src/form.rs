@@ -118,7 +118,7 @@ pub fn made(data: &[u8]) {
 
 /// What a policy's conditions mean, read a second time: `None` when a condition is not of a known form.
 fn allowed(document: &Value, fields: &Fields, bucket: &str) -> Option<bool> {
-    let mut covered = vec!["bucket".to_owned()];
+    let mut covered = Vec::new();
     let mut all = true;
     for condition in document.get("conditions")?.as_array()? {
         let (operation, name, value) = match condition {
@@ -151,7 +151,9 @@ fn allowed(document: &Value, fields: &Fields, bucket: &str) -> Option<bool> {
         covered.push(name);
     }
     let exempt = ["file", "policy", "signature", "awsaccesskeyid", "x-amz-signature"];
-    all &= fields.iter().map(|(name, _)| name.to_ascii_lowercase()).all(|name| {
+    // A policy that does not name the bucket would be good for any.
+    all &= covered.contains(&"bucket".to_owned());
+    all &= fields.iter().map(|(name, _)| name.to_ascii_lowercase()).filter(|name| name != "bucket").all(|name| {
         exempt.contains(&name.as_str())
             || name.starts_with("x-ignore-")
             || name.starts_with("x-amz-checksum-")

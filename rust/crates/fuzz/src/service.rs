@@ -6,7 +6,9 @@ use std::task::{Context as TaskContext, Poll};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use panthera_authz::{Authorizer, Context, Subject};
-use panthera_base::{BucketId, Clock, OrdinalSource, S3Error, S3Result, TenantId, Timestamp, UserId, limits};
+use panthera_base::{
+    BucketId, Clock, ErrorCode, OrdinalSource, S3Error, S3Result, TenantId, Timestamp, UserId, limits,
+};
 use panthera_meta::memory::Memory;
 use panthera_meta::records::{BucketRecord, TenantRecord, UserRecord, Versioning};
 use panthera_meta::{Batch, Metastore, keys};
@@ -172,6 +174,16 @@ const OPERATIONS: [NativeOp; 18] = [
     NativeOp::PostObject,
 ];
 
+/// Those the pipeline calls without a key, and no others.
+const OF_BUCKETS: [NativeOp; 6] = [
+    NativeOp::DeleteObjects,
+    NativeOp::ListObjectsV2,
+    NativeOp::ListObjects,
+    NativeOp::ListObjectVersions,
+    NativeOp::ListMultipartUploads,
+    NativeOp::PostObject,
+];
+
 /// One request as text: `op key?query`, header lines, an empty line, the body. `UPLOAD` and `VERSION` in the query stand
 /// for what the answers before said.
 fn request(scene: &Scene, text: &[u8], seen: &[(String, String)]) -> Call {
@@ -187,6 +199,9 @@ fn request(scene: &Scene, text: &[u8], seen: &[(String, String)]) -> Call {
     // The pipeline has refused what is longer.
     while key.len() > limits::KEY_BYTES {
         key.pop();
+    }
+    if key.is_empty() && !OF_BUCKETS.contains(&op) {
+        key.push('k');
     }
     let mut call = scene.call(op, key.as_bytes());
     call.query = Query(uri::parse_query(query));
@@ -211,9 +226,15 @@ fn request(scene: &Scene, text: &[u8], seen: &[(String, String)]) -> Call {
     call
 }
 
-/// Requests in a row, each behind a line of `===`.
+/// The versioning, then requests in a row, a line of `===` between them.
 pub fn operations(data: &[u8]) {
-    let Some((first, rest)) = data.split_first() else { return };
+    play(data);
+}
+
+/// What each request was answered.
+fn play(data: &[u8]) -> Vec<Option<ErrorCode>> {
+    let mut codes = Vec::new();
+    let Some((first, rest)) = data.split_first() else { return codes };
     let versioning = Tape::new(&[*first]).pick(&[Versioning::Never, Versioning::Enabled, Versioning::Suspended]);
     let scene = Scene::new(versioning);
     let mut seen: Vec<(String, String)> = Vec::new();
@@ -235,6 +256,27 @@ pub fn operations(data: &[u8]) {
                 seen.extend(said.map(|(said, _)| (word.to_owned(), said.to_owned())));
             }
         }
+        codes.push(answer.error.map(|error| error.code()));
         start += len + 5;
+    }
+    codes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seed(name: &str) -> Vec<Option<ErrorCode>> {
+        let path = format!("{}/../../fuzz/corpus/operations/{name}", env!("CARGO_MANIFEST_DIR"));
+        play(&std::fs::read(path).unwrap())
+    }
+
+    #[test]
+    fn the_seeds_reach_what_they_are_for() {
+        assert_eq!(seed("story-1"), [None; 8]);
+        // The source of the copied part is not there, and after completion the upload is not, either.
+        let (source, upload) = (Some(ErrorCode::NoSuchKey), Some(ErrorCode::NoSuchUpload));
+        assert_eq!(seed("upload-0"), [None, None, source, None, None, None, None, upload]);
+        assert_eq!(seed("batch-0"), [None; 5]);
     }
 }
