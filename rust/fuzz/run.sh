@@ -12,7 +12,7 @@ for target; do
   mkdir -p "corpus-live/$target" "artifacts/$target"
   # New inputs go to the first directory; the committed seeds are only read.
   if cargo fuzz run --sanitizer none "$target" "corpus-live/$target" "corpus/$target" -- \
-    -max_total_time="$seconds" -max_len=4096 -timeout=20 -rss_limit_mb=2048 >"$log" 2>&1; then
+    -max_total_time="$seconds" -max_len=4096 -timeout=60 -rss_limit_mb=2048 >"$log" 2>&1; then
     echo "$target: $(sed -n 's/^Done \([0-9]*\) runs in \([0-9]*\) second.*/\1 executions in \2 s/p' "$log")"
   else
     cat "$log" >&2
