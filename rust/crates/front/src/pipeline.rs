@@ -87,7 +87,8 @@ pub(crate) async fn answer(
     let mut receipt = Receipt::open(shared.books.clone(), connection.clone());
     let (mut head, incoming) = request.into_parts();
     let (now, request_id) = (shared.clock.now(), shared.request_id());
-    let client = address::client(peer.ip, peer.tls, &head.uri, &mut head.headers, &shared.proxies, shared.external.as_ref());
+    let client =
+        address::client(peer.ip, peer.tls, &head.uri, &mut head.headers, &shared.proxies, shared.external.as_ref());
     let facts = Facts::new(request_id, &shared.host_id, &head.method, &head.uri);
     note_request(&mut receipt, &facts, &head, peer, &client, now);
     let (body, rest) = payload::hold(incoming, &head.headers, shared.settings.body_timeout);

@@ -108,12 +108,7 @@ impl Core {
 }
 
 impl Core {
-    fn open(
-        path: &Path,
-        min_free_bytes: Option<u64>,
-        volume_bytes: Option<u64>,
-        sync: bool,
-    ) -> Result<Self, String> {
+    fn open(path: &Path, min_free_bytes: Option<u64>, volume_bytes: Option<u64>, sync: bool) -> Result<Self, String> {
         let dir = DataDir::own(path)?;
         let options = Options { sync, ..Options::default() };
         let meta = Lmdb::open(&dir.join(META_DIR), &options).map_err(|error: MetaError| error.to_string())?;

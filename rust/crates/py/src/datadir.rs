@@ -25,7 +25,8 @@ impl DataDir {
         builder.create(path).map_err(|e| format!("cannot create the data directory {shown}: {e}"))?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let mut file = options.open(path.join(LOCK_FILE)).map_err(|e| format!("cannot open {shown}/{LOCK_FILE}: {e}"))?;
+        let mut file =
+            options.open(path.join(LOCK_FILE)).map_err(|e| format!("cannot open {shown}/{LOCK_FILE}: {e}"))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

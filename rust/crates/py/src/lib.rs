@@ -15,7 +15,12 @@ use pyo3::prelude::*;
 /// Raised by Python when the extension is of another build than the package.
 const ABI: u32 = 1;
 
-pyo3::create_exception!(_core, StoreError, pyo3::exceptions::PyException, "The disk failed, or stored bytes are wrong.");
+pyo3::create_exception!(
+    _core,
+    StoreError,
+    pyo3::exceptions::PyException,
+    "The disk failed, or stored bytes are wrong."
+);
 pyo3::create_exception!(_core, Conflict, pyo3::exceptions::PyException, "A guard did not hold; nothing changed.");
 pyo3::create_exception!(_core, ConfigError, pyo3::exceptions::PyException, "A setting the core refuses.");
 

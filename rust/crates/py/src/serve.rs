@@ -25,7 +25,8 @@ pub struct Serving {
 }
 
 /// A row as `storage/_core.pyi` spells it.
-type RowTuple = (String, String, String, Vec<String>, Option<String>, Vec<String>, String, String, String, String, usize);
+type RowTuple =
+    (String, String, String, Vec<String>, Option<String>, Vec<String>, String, String, String, String, usize);
 
 fn row((name, method, scope, selectors, header, params, action, reveal, auth, kind, body_cap): RowTuple) -> Row {
     Row { name, method, scope, selectors, header, params, action, reveal, auth, kind, body_cap }
