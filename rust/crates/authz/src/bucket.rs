@@ -1,0 +1,178 @@
+//! One bucket's tuples: a compact base, the layer being merged into it, and the fresh layer that writes go to. A place
+//! in a newer layer stands for all that older layers say about it.
+
+use std::sync::Arc;
+
+use panthera_base::{BucketId, TenantId};
+
+use crate::base::{Base, Builder};
+use crate::hash::HashKey;
+use crate::model::{Grantee, Relation};
+use crate::node::{Qualifier, Record, View};
+use crate::ptree::PTree;
+
+/// A fresh layer of this many places is merged into the base, unless the base is much larger: then at 1/32 of it, so
+/// that merging costs each write a bounded number of rewritten places.
+pub(crate) const MERGE_AT: usize = 4096;
+const MERGE_SHARE: usize = 32;
+
+/// A place by its bytes; prefixes sort before the object with the same bytes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct PathKey {
+    pub(crate) path: Arc<[u8]>,
+    pub(crate) object: bool,
+}
+
+/// Places that were written since the base was built.
+#[derive(Clone, Default)]
+pub(crate) struct Layer {
+    places: PTree<u128, (PathKey, Arc<Record>)>,
+    /// Grantee, then place: at which places of this layer a grantee stands.
+    rows: PTree<(Grantee, PathKey), ()>,
+    /// Objects that were ever written to this layer.
+    objects: usize,
+}
+
+impl Layer {
+    fn get(&self, hash: u128) -> Option<&Arc<Record>> {
+        if self.places.is_empty() { None } else { self.places.get(&hash).map(|(_, record)| record) }
+    }
+
+    fn put(&mut self, hash: u128, key: PathKey, record: Record) {
+        let old = self.places.get(&hash).map(|(_, record)| Arc::clone(record));
+        let old = old.as_deref().map_or(&[][..], |r| &r.edges);
+        for edge in old.iter().filter(|e| record.edges.binary_search_by_key(&e.grantee(), |x| x.grantee()).is_err()) {
+            self.rows.remove(&(edge.grantee(), key.clone()));
+        }
+        for edge in record.edges.iter().filter(|e| old.binary_search_by_key(&e.grantee(), |x| x.grantee()).is_err()) {
+            self.rows.insert((edge.grantee(), key.clone()), ());
+        }
+        self.objects += usize::from(key.object);
+        self.places.insert(hash, (key, Arc::new(record)));
+    }
+
+    /// Where the grantee stands in this layer, from a path on.
+    pub(crate) fn row<'a>(&'a self, grantee: Grantee, from: &[u8]) -> impl Iterator<Item = &'a PathKey> + use<'a> {
+        let all = self.rows.iter_from(|(g, k)| (*g, &*k.path) < (grantee, from));
+        all.take_while(move |((g, _), ())| *g == grantee).map(|((_, k), ())| k)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+}
+
+/// A bucket's tuples.
+#[derive(Clone)]
+pub(crate) struct Bucket {
+    pub(crate) base: Arc<Base>,
+    pub(crate) merging: Option<Arc<Layer>>,
+    pub(crate) fresh: Layer,
+    /// The revision of the last change here.
+    pub(crate) stamp: u64,
+}
+
+/// Tenant and bucket in one number: the key of the map of buckets.
+pub(crate) fn bucket_key(tenant: TenantId, bucket: BucketId) -> u64 {
+    u64::from(tenant.0) << 32 | u64::from(bucket.0)
+}
+
+impl Bucket {
+    pub(crate) fn new(base: Base, stamp: u64) -> Self {
+        Self { base: Arc::new(base), merging: None, fresh: Layer::default(), stamp }
+    }
+
+    /// What is granted at the place with this name.
+    #[inline]
+    pub(crate) fn find(&self, hash: u128) -> Option<View<'_>> {
+        self.find_fresh(hash).or_else(|| self.base.find(hash).map(|node| self.base.view(node)))
+    }
+
+    /// The same, if it was written since the base was built.
+    #[inline]
+    pub(crate) fn find_fresh(&self, hash: u128) -> Option<View<'_>> {
+        if let Some(record) = self.fresh.get(hash) {
+            return Some(View::of(record));
+        }
+        self.merging.as_ref().and_then(|layer| layer.get(hash)).map(|record| View::of(record))
+    }
+
+    /// Whether the base alone tells everything.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.fresh.is_empty() && self.merging.is_none()
+    }
+
+    /// Whether any object may have tuples of its own.
+    pub(crate) fn has_objects(&self) -> bool {
+        self.base.paths.object_count() > 0
+            || self.fresh.objects > 0
+            || self.merging.as_ref().is_some_and(|layer| layer.objects > 0)
+    }
+
+    /// The layers above the base.
+    pub(crate) fn layers(&self) -> impl Iterator<Item = &Layer> {
+        std::iter::once(&self.fresh).chain(self.merging.as_deref())
+    }
+
+    /// Makes a relation hold at a place, or with `None` no longer. Returns whether it was there.
+    pub(crate) fn write(
+        &mut self,
+        name: HashKey,
+        path: &[u8],
+        object: bool,
+        grantee: Grantee,
+        change: Result<Qualifier, Relation>,
+    ) -> bool {
+        let hash = name.place(path, object);
+        let mut record = self.find(hash).map(View::to_record).unwrap_or_default();
+        let (had, record) = match change {
+            Ok(qualifier) => {
+                let had = record.remove(grantee, qualifier.relation);
+                record.set(grantee, qualifier);
+                (had, record)
+            }
+            Err(relation) => (record.remove(grantee, relation), record),
+        };
+        self.fresh.put(hash, PathKey { path: path.into(), object }, record);
+        had
+    }
+
+    /// Whether a merge should begin.
+    pub(crate) fn is_due(&self, merge_at: usize) -> bool {
+        let places = self.fresh.places.len();
+        self.merging.is_none() && places >= merge_at && places >= self.base.len() as usize / MERGE_SHARE
+    }
+
+    /// Sets the fresh layer aside for merging.
+    pub(crate) fn begin_merge(&mut self) {
+        self.merging = Some(Arc::new(std::mem::take(&mut self.fresh)));
+    }
+
+    /// The base with the layer that was set aside. Long for a large bucket; needs no lock.
+    pub(crate) fn merged(&self, name: HashKey) -> Base {
+        let mut over: Vec<&(PathKey, Arc<Record>)> =
+            self.merging.iter().flat_map(|layer| layer.places.iter().map(|(_, v)| v)).collect();
+        over.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        let mut over = over.into_iter().peekable();
+        let mut builder = Builder::new(name);
+        let mut reader = self.base.reader();
+        for node in 0..self.base.len() {
+            let (path, object) = (reader.get(node), self.base.paths.is_object(node));
+            let mut replaced = false;
+            while let Some((key, record)) = over.next_if(|(k, _)| (&*k.path, k.object) <= (path, object)) {
+                replaced = (&*key.path, key.object) == (path, object);
+                builder.push(&key.path, key.object, View::of(record));
+            }
+            if !replaced {
+                builder.push(path, object, self.base.view(node));
+            }
+        }
+        over.for_each(|(key, record)| builder.push(&key.path, key.object, View::of(record)));
+        builder.finish()
+    }
+
+    /// About how many places there are; those in several layers count more than once.
+    pub(crate) fn places(&self) -> usize {
+        self.base.len() as usize + self.layers().map(|l| l.places.len()).sum::<usize>()
+    }
+}

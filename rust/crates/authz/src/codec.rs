@@ -1,0 +1,381 @@
+//! Rows `r` (tuples) and `l` (log) of meta/FORMAT.md, and the state row `m | authz`: bytes from values and back.
+//! Numbers in keys are big-endian, in values little-endian; every value begins with its version.
+
+use panthera_base::{BucketId, TenantId, Timestamp};
+use panthera_meta::keys;
+
+use crate::condition::{Condition, Network, Window};
+use crate::error::AuthzError;
+use crate::model::{Grantee, Place, Relation, Target, Tuple, TupleKey};
+
+const VERSION: u8 = 1;
+const TUPLE: u8 = b'r';
+const LOG: u8 = b'l';
+/// Classes of targets, in the order of rows: those named by number first, then what lies in buckets.
+const CLASS_TENANT: u8 = 0;
+const CLASS_GROUP: u8 = 1;
+const CLASS_ROLE: u8 = 2;
+const CLASS_SHARE: u8 = 3;
+const CLASS_BUCKET: u8 = 4;
+const LOG_ENTRY: u8 = 0;
+const LOG_IDEMPOTENCY: u8 = 1;
+
+fn corrupt(what: &str) -> AuthzError {
+    AuthzError::Store(panthera_meta::MetaError::Corrupt(format!("relations: {what}")))
+}
+
+/// Takes bytes from the front.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, n: usize) -> Result<&'a [u8], AuthzError> {
+        let (head, tail) = self.0.split_at_checked(n).ok_or_else(|| corrupt("a row ends early"))?;
+        self.0 = tail;
+        Ok(head)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], AuthzError> {
+        self.take(N)?.try_into().map_err(|_| corrupt("a row ends early"))
+    }
+
+    fn u8(&mut self) -> Result<u8, AuthzError> {
+        Ok(self.array::<1>()?[0])
+    }
+
+    fn end(&self) -> Result<(), AuthzError> {
+        if self.0.is_empty() { Ok(()) } else { Err(corrupt("a row goes on after its end")) }
+    }
+
+    fn version(&mut self) -> Result<(), AuthzError> {
+        match self.u8()? {
+            VERSION => Ok(()),
+            other => Err(corrupt(&format!("version {other}"))),
+        }
+    }
+}
+
+/// `r | tenant | class …`: the beginning of all rows of a target.
+pub(crate) fn target_prefix(target: &Target) -> Vec<u8> {
+    let mut key = vec![TUPLE];
+    key.extend_from_slice(&target.tenant.0.to_be_bytes());
+    let mut numbered = |class: u8, id: Option<u32>| {
+        key.push(class);
+        id.iter().for_each(|id| key.extend_from_slice(&id.to_be_bytes()));
+    };
+    match &target.place {
+        Place::Tenant => numbered(CLASS_TENANT, None),
+        Place::Group(id) => numbered(CLASS_GROUP, Some(*id)),
+        Place::Role(id) => numbered(CLASS_ROLE, Some(*id)),
+        Place::Share(id) => numbered(CLASS_SHARE, Some(*id)),
+        Place::Bucket(bucket) => in_bucket(&mut key, *bucket, &[], false),
+        Place::Prefix(bucket, path) => in_bucket(&mut key, *bucket, path, false),
+        Place::Object(bucket, path) => in_bucket(&mut key, *bucket, path, true),
+    }
+    key
+}
+
+fn in_bucket(key: &mut Vec<u8>, bucket: BucketId, path: &[u8], object: bool) {
+    key.push(CLASS_BUCKET);
+    key.extend_from_slice(&bucket.0.to_be_bytes());
+    keys::escape(path, key);
+    key.push(u8::from(object));
+}
+
+/// `r | tenant | class | 4 | bucket`: the beginning of all rows of a bucket.
+pub(crate) fn bucket_prefix(tenant: TenantId, bucket: BucketId) -> Vec<u8> {
+    let mut key = tenant_prefix(tenant);
+    key.push(CLASS_BUCKET);
+    key.extend_from_slice(&bucket.0.to_be_bytes());
+    key
+}
+
+/// `r | tenant`: the beginning of all rows of a tenant.
+pub(crate) fn tenant_prefix(tenant: TenantId) -> Vec<u8> {
+    let mut key = vec![TUPLE];
+    key.extend_from_slice(&tenant.0.to_be_bytes());
+    key
+}
+
+/// The key of a tuple's row.
+pub(crate) fn tuple_key(key: &TupleKey) -> Vec<u8> {
+    let mut row = target_prefix(&key.target);
+    row.push(key.relation as u8);
+    row.extend_from_slice(&key.grantee.bits().to_be_bytes());
+    row
+}
+
+/// The whole range of `r` rows.
+pub(crate) const ALL_TUPLES: (&[u8], &[u8]) = (&[TUPLE], &[TUPLE + 1]);
+
+/// Reads a row's key.
+pub(crate) fn decode_key(row: &[u8]) -> Result<TupleKey, AuthzError> {
+    let mut r = Reader(row);
+    if r.u8()? != TUPLE {
+        return Err(corrupt("not a tuple's row"));
+    }
+    let tenant = TenantId(u32::from_be_bytes(r.array()?));
+    let class = r.u8()?;
+    let place = match class {
+        CLASS_TENANT => Place::Tenant,
+        CLASS_GROUP => Place::Group(u32::from_be_bytes(r.array()?)),
+        CLASS_ROLE => Place::Role(u32::from_be_bytes(r.array()?)),
+        CLASS_SHARE => Place::Share(u32::from_be_bytes(r.array()?)),
+        CLASS_BUCKET => {
+            let bucket = BucketId(u32::from_be_bytes(r.array()?));
+            let (path, rest) = keys::unescape(r.0).ok_or_else(|| corrupt("a path without end"))?;
+            r.0 = rest;
+            match (r.u8()?, path.is_empty()) {
+                (0, true) => Place::Bucket(bucket),
+                (0, false) => Place::Prefix(bucket, path),
+                (1, false) => Place::Object(bucket, path),
+                _ => return Err(corrupt("a place that is neither prefix nor object")),
+            }
+        }
+        _ => return Err(corrupt(&format!("class {class}"))),
+    };
+    let relation = Relation::from_number(r.u8()?).map_err(|e| corrupt(&e.to_string()))?;
+    let grantee = Grantee::from_bits(u64::from_be_bytes(r.array()?)).map_err(|e| corrupt(&e.to_string()))?;
+    r.end()?;
+    Ok(TupleKey { target: Target { tenant, place }, relation, grantee })
+}
+
+/// The value of a tuple's row.
+pub(crate) fn tuple_value(expires_at: Option<Timestamp>, condition: Option<&Condition>) -> Vec<u8> {
+    let mut value = vec![VERSION, u8::from(expires_at.is_some()) | u8::from(condition.is_some()) << 1];
+    if let Some(at) = expires_at {
+        value.extend_from_slice(&at.0.to_le_bytes());
+    }
+    if let Some(condition) = condition {
+        put_condition(&mut value, condition);
+    }
+    value
+}
+
+fn put_condition(value: &mut Vec<u8>, condition: &Condition) {
+    let flags = u8::from(!condition.networks.is_empty())
+        | u8::from(condition.window.is_some()) << 1
+        | u8::from(condition.tls) << 2
+        | u8::from(condition.mfa_secs.is_some()) << 3;
+    value.push(flags);
+    if !condition.networks.is_empty() {
+        // At most condition::NETWORKS, which fits a byte.
+        value.push(condition.networks.len() as u8);
+        for network in &condition.networks {
+            match network.address {
+                std::net::IpAddr::V4(v4) => {
+                    value.extend_from_slice(&[4, network.bits]);
+                    value.extend_from_slice(&v4.octets());
+                }
+                std::net::IpAddr::V6(v6) => {
+                    value.extend_from_slice(&[6, network.bits]);
+                    value.extend_from_slice(&v6.octets());
+                }
+            }
+        }
+    }
+    if let Some(window) = condition.window {
+        value.push(window.weekdays);
+        value.extend_from_slice(&window.from_minute.to_le_bytes());
+        value.extend_from_slice(&window.to_minute.to_le_bytes());
+    }
+    if let Some(secs) = condition.mfa_secs {
+        value.extend_from_slice(&secs.to_le_bytes());
+    }
+}
+
+/// Reads a row.
+pub(crate) fn decode_tuple(key: &[u8], value: &[u8]) -> Result<Tuple, AuthzError> {
+    let key = decode_key(key)?;
+    let (expires_at, condition) = decode_value(value)?;
+    Ok(Tuple { key, expires_at, condition })
+}
+
+fn decode_value(value: &[u8]) -> Result<(Option<Timestamp>, Option<Condition>), AuthzError> {
+    let mut r = Reader(value);
+    r.version()?;
+    let flags = r.u8()?;
+    if flags > 3 {
+        return Err(corrupt("an unknown flag of a tuple"));
+    }
+    let expires = if flags & 1 != 0 { Some(Timestamp(u64::from_le_bytes(r.array()?))) } else { None };
+    let condition = if flags & 2 != 0 { Some(take_condition(&mut r)?) } else { None };
+    r.end()?;
+    Ok((expires, condition))
+}
+
+fn take_condition(r: &mut Reader<'_>) -> Result<Condition, AuthzError> {
+    let flags = r.u8()?;
+    if flags == 0 || flags > 15 {
+        return Err(corrupt("an unknown part of a condition"));
+    }
+    let mut condition = Condition { tls: flags & 4 != 0, ..Condition::default() };
+    if flags & 1 != 0 {
+        for _ in 0..r.u8()? {
+            let [family, bits] = r.array()?;
+            let address = match family {
+                4 => std::net::IpAddr::from(r.array::<4>()?),
+                6 => std::net::IpAddr::from(r.array::<16>()?),
+                _ => return Err(corrupt("an address that is neither IPv4 nor IPv6")),
+            };
+            condition.networks.push(Network { address, bits });
+        }
+    }
+    if flags & 2 != 0 {
+        let weekdays = r.u8()?;
+        let (from, to) = (u16::from_le_bytes(r.array()?), u16::from_le_bytes(r.array()?));
+        condition.window = Some(Window { weekdays, from_minute: from, to_minute: to });
+    }
+    if flags & 8 != 0 {
+        condition.mfa_secs = Some(u32::from_le_bytes(r.array()?));
+    }
+    condition.validate().map_err(|e| corrupt(&e.to_string()))?;
+    Ok(condition)
+}
+
+/// The state row: where the log is and what authenticates tokens. `m | authz`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct State {
+    /// The newest revision.
+    pub(crate) revision: u64,
+    /// The oldest revision whose log row is kept; revision + 1 when none is.
+    pub(crate) oldest: u64,
+    /// Names this log. A store that is restored from a backup gets a new one.
+    pub(crate) epoch: [u8; 16],
+    /// Key of the tokens' MAC.
+    pub(crate) token_key: [u8; 32],
+}
+
+/// The key of the state row.
+pub(crate) fn state_key() -> Vec<u8> {
+    keys::store("authz")
+}
+
+impl State {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut value = vec![VERSION];
+        value.extend_from_slice(&self.revision.to_le_bytes());
+        value.extend_from_slice(&self.oldest.to_le_bytes());
+        value.extend_from_slice(&self.epoch);
+        value.extend_from_slice(&self.token_key);
+        value
+    }
+
+    pub(crate) fn decode(value: &[u8]) -> Result<Self, AuthzError> {
+        let mut r = Reader(value);
+        r.version()?;
+        let (revision, oldest) = (u64::from_le_bytes(r.array()?), u64::from_le_bytes(r.array()?));
+        let state = Self { revision, oldest, epoch: r.array()?, token_key: r.array()? };
+        r.end()?;
+        Ok(state)
+    }
+}
+
+/// `l | 0 | revision`.
+pub(crate) fn log_key(revision: u64) -> Vec<u8> {
+    let mut key = vec![LOG, LOG_ENTRY];
+    key.extend_from_slice(&revision.to_be_bytes());
+    key
+}
+
+/// The revision of a log row's key.
+pub(crate) fn log_revision(key: &[u8]) -> Result<u64, AuthzError> {
+    key.get(2..).and_then(|b| b.try_into().ok()).map(u64::from_be_bytes).ok_or_else(|| corrupt("a log row's key"))
+}
+
+/// `l | 1 | tenant | key`.
+pub(crate) fn idempotency_key(tenant: TenantId, key: &[u8]) -> Vec<u8> {
+    let mut row = vec![LOG, LOG_IDEMPOTENCY];
+    row.extend_from_slice(&tenant.0.to_be_bytes());
+    row.extend_from_slice(key);
+    row
+}
+
+/// The whole range of idempotency rows.
+pub(crate) const ALL_IDEMPOTENCY: (&[u8], &[u8]) = (&[LOG, LOG_IDEMPOTENCY], &[LOG, LOG_IDEMPOTENCY + 1]);
+
+/// What an idempotency row says: the revision it led to and the digest of the request.
+pub(crate) fn idempotency_value(revision: u64, digest: &[u8; 32]) -> Vec<u8> {
+    let mut value = vec![VERSION];
+    value.extend_from_slice(&revision.to_le_bytes());
+    value.extend_from_slice(digest);
+    value
+}
+
+/// Reads an idempotency row.
+pub(crate) fn decode_idempotency(value: &[u8]) -> Result<(u64, [u8; 32]), AuthzError> {
+    let mut r = Reader(value);
+    r.version()?;
+    let found = (u64::from_le_bytes(r.array()?), r.array()?);
+    r.end()?;
+    Ok(found)
+}
+
+/// What happened to one tuple.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// It is there now, with this expiry and condition.
+    Set(Tuple),
+    /// It is gone.
+    Gone(TupleKey),
+}
+
+/// One revision of the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogEntry {
+    /// The revision.
+    pub revision: u64,
+    /// When it was written.
+    pub at: Timestamp,
+    /// Whose tuples it changed.
+    pub tenant: TenantId,
+    /// What changed, in the order of the request.
+    pub events: Vec<Event>,
+}
+
+impl LogEntry {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut value = vec![VERSION];
+        value.extend_from_slice(&self.at.0.to_le_bytes());
+        value.extend_from_slice(&self.tenant.0.to_le_bytes());
+        value.extend_from_slice(&(self.events.len() as u32).to_le_bytes());
+        // A row's key is below contract::KEY_LIMIT and its value below 2 KiB, so both lengths fit 16 bits.
+        let mut part = |bytes: &[u8]| {
+            value.extend_from_slice(&(bytes.len() as u16).to_le_bytes());
+            value.extend_from_slice(bytes);
+        };
+        for event in &self.events {
+            match event {
+                Event::Set(tuple) => {
+                    part(&tuple_key(&tuple.key));
+                    part(&tuple_value(tuple.expires_at, tuple.condition.as_ref()));
+                }
+                Event::Gone(key) => {
+                    part(&tuple_key(key));
+                    part(&[]);
+                }
+            }
+        }
+        value
+    }
+
+    pub(crate) fn decode(revision: u64, value: &[u8]) -> Result<Self, AuthzError> {
+        let mut r = Reader(value);
+        r.version()?;
+        let at = Timestamp(u64::from_le_bytes(r.array()?));
+        let tenant = TenantId(u32::from_le_bytes(r.array()?));
+        let count = u32::from_le_bytes(r.array()?);
+        let mut events = Vec::new();
+        for _ in 0..count {
+            let length = u16::from_le_bytes(r.array()?);
+            let key = r.take(usize::from(length))?;
+            let length = u16::from_le_bytes(r.array()?);
+            let value = r.take(usize::from(length))?;
+            events.push(match value {
+                [] => Event::Gone(decode_key(key)?),
+                _ => Event::Set(decode_tuple(key, value)?),
+            });
+        }
+        r.end()?;
+        Ok(Self { revision, at, tenant, events })
+    }
+}

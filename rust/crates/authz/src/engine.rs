@@ -1,0 +1,288 @@
+//! The engine: a published root that readers take without a lock, and the questions that one root answers about one
+//! place. Writing is in `write`, listing in `ranges`, reverse questions in `lookup`.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use panthera_base::limits::KEY_BYTES;
+use panthera_base::{BucketId, TenantId, Timestamp};
+use panthera_meta::Metastore;
+use parking_lot::{Condvar, Mutex};
+
+use crate::bucket::MERGE_AT;
+use crate::condition::Facts;
+use crate::error::AuthzError;
+use crate::eval::{Eval, State};
+use crate::hash::HashKey;
+use crate::model::{Relation, Target};
+use crate::permission::Permission;
+use crate::resolve::{Depends, MEMO_PLACES, Memo, Principal, Resolved};
+use crate::root::Root;
+use crate::write::{Pending, Writer};
+
+/// What can be set when an engine is opened; the defaults are for service.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Places in a bucket's fresh layer at which it is merged into the compact base.
+    pub merge_at: usize,
+    /// Places of the memo of resolved subjects; 0 switches it off.
+    pub memo_places: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { merge_at: MERGE_AT, memo_places: MEMO_PLACES }
+    }
+}
+
+/// When, and what else is known of the request. One for a whole request: expiry is judged by a single moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Now.
+    pub now: Timestamp,
+    /// Facts for conditions.
+    pub facts: Facts,
+}
+
+/// A place in a tenant that is asked about, borrowed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Spot<'a> {
+    /// The tenant.
+    Tenant,
+    /// A bucket.
+    Bucket(BucketId),
+    /// A prefix that ends in `/`.
+    Prefix(BucketId, &'a [u8]),
+    /// The object with this key, there or not.
+    Object(BucketId, &'a [u8]),
+}
+
+impl<'a> Spot<'a> {
+    pub(crate) fn bucket(self) -> Option<BucketId> {
+        match self {
+            Self::Tenant => None,
+            Self::Bucket(bucket) | Self::Prefix(bucket, _) | Self::Object(bucket, _) => Some(bucket),
+        }
+    }
+
+    pub(crate) fn validate(self) -> Result<(), AuthzError> {
+        match self {
+            Self::Prefix(_, path) if !path.ends_with(b"/") => Err(AuthzError::Invalid("a prefix ends in '/'".into())),
+            Self::Prefix(_, path) | Self::Object(_, path) if path.is_empty() || path.len() > KEY_BYTES => {
+                Err(AuthzError::Invalid(format!("a key has 1 to {KEY_BYTES} bytes")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The answer to a check.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Answer {
+    /// Allowed.
+    pub allowed: bool,
+    /// A deny relation applies, whether or not anything allows.
+    pub denied: bool,
+    /// It is the tenant's own owner or admin who asks.
+    pub tenant_admin: bool,
+    /// The state it was computed from.
+    pub revision: u64,
+    /// The first moment at which an expiry may change it; 0 for never.
+    pub valid_until: u64,
+    /// A condition was evaluated: the answer is for this request only.
+    pub conditional: bool,
+}
+
+pub(crate) fn answer(permission: Permission, state: &State, revision: u64) -> Answer {
+    let Depends { valid_until, conditional, .. } = state.depends;
+    let allowed = state.gives(permission);
+    Answer {
+        allowed,
+        denied: !allowed && state.deny & permission.denies() != 0,
+        tenant_admin: state.allow & crate::model::bits::TENANT_ADMIN != 0,
+        revision,
+        valid_until,
+        conditional,
+    }
+}
+
+pub(crate) struct Inner {
+    pub(crate) name: HashKey,
+    pub(crate) meta: Arc<dyn Metastore>,
+    pub(crate) root: ArcSwap<Root>,
+    pub(crate) memo: Memo,
+    pub(crate) writer: Mutex<Writer>,
+    pub(crate) queue: Mutex<Vec<Pending>>,
+    /// The published revision, for those who wait for the next.
+    pub(crate) published: Mutex<u64>,
+    pub(crate) news: Condvar,
+    pub(crate) settings: Settings,
+}
+
+/// The relationship engine of a store. Cheap to clone; all clones are one engine.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
+}
+
+impl Engine {
+    /// Loads all tuples of a store.
+    pub fn open(meta: Arc<dyn Metastore>, settings: Settings) -> Result<Self, AuthzError> {
+        let name = HashKey::random()?;
+        let (root, writer) = crate::load::load(&*meta, name)?;
+        let inner = Inner {
+            name,
+            meta,
+            published: Mutex::new(root.revision),
+            root: ArcSwap::from_pointee(root),
+            memo: Memo::new(settings.memo_places),
+            writer: Mutex::new(writer),
+            queue: Mutex::new(Vec::new()),
+            news: Condvar::new(),
+            settings,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The revision that checks see now.
+    pub fn revision(&self) -> u64 {
+        self.inner.root.load().revision
+    }
+
+    /// Whether the principal has the permission there. Takes no lock; sees the newest published state.
+    #[inline]
+    pub fn check(
+        &self,
+        principal: Principal,
+        permission: Permission,
+        tenant: TenantId,
+        spot: Spot<'_>,
+        moment: &Moment,
+    ) -> Result<Answer, AuthzError> {
+        spot.validate()?;
+        let inner = &*self.inner;
+        let root = inner.root.load();
+        inner.memo.with((&root.ids, root.ids_stamp), principal, tenant, (moment.now, &moment.facts), |resolved| {
+            let eval = eval(&root, inner.name, resolved, tenant, spot.bucket(), moment);
+            answer(permission, &at(&eval, spot), root.revision)
+        })
+    }
+
+    /// Whether the principal stands in this relation to a target that is named by number: manager of a group, owner of
+    /// a share, assignee of a role.
+    pub fn stands(
+        &self,
+        principal: Principal,
+        relation: Relation,
+        target: &Target,
+        moment: &Moment,
+    ) -> Result<bool, AuthzError> {
+        let Some(packed) = target.packed()? else {
+            return Err(AuthzError::Invalid("the target is named by number".into()));
+        };
+        let pinned = self.pin(principal, target.tenant, None, moment)?;
+        let holds = |mask: u32, qualifiers: &[crate::node::Qualifier]| {
+            let mut depends = Depends::default();
+            mask & relation.bit() != 0
+                || qualifiers
+                    .iter()
+                    .filter(|q| q.relation == relation)
+                    .any(|q| depends.on(q, moment.now, &moment.facts) == crate::condition::Tri::True)
+        };
+        Ok(pinned.resolved.grantees.iter().any(|(grantee, strata)| {
+            let edge = pinned.root.ids.get(packed, *grantee);
+            strata & crate::resolve::ALLOW != 0 && edge.is_some_and(|e| holds(e.mask, e.qualifiers()))
+        }))
+    }
+
+    /// One root and one resolved subject, for questions that take longer than a check.
+    pub(crate) fn pin(
+        &self,
+        principal: Principal,
+        tenant: TenantId,
+        bucket: Option<BucketId>,
+        moment: &Moment,
+    ) -> Result<Pinned, AuthzError> {
+        let root = self.inner.root.load_full();
+        let ids = (&root.ids, root.ids_stamp);
+        let resolved = self.inner.memo.get(ids, principal, tenant, (moment.now, &moment.facts))?;
+        Ok(Pinned { root, resolved, name: self.inner.name, tenant, bucket, moment: *moment })
+    }
+
+    /// How often a subject had to be resolved anew.
+    pub fn memo_misses(&self) -> u64 {
+        self.inner.memo.misses()
+    }
+
+    /// Sizes, for metrics and benchmarks.
+    pub fn sizes(&self) -> Sizes {
+        let root = self.inner.root.load_full();
+        let (id_edges, closure_entries) = root.ids.sizes();
+        let mut sizes = Sizes { id_edges, closure_entries, ..Sizes::default() };
+        for (_, bucket) in root.buckets.iter() {
+            let (index, dictionary) = bucket.base.heap_bytes();
+            sizes.buckets += 1;
+            sizes.places += bucket.places();
+            sizes.base_edges += bucket.base.edge_count();
+            sizes.index_bytes += index;
+            sizes.dictionary_bytes += dictionary;
+        }
+        sizes
+    }
+}
+
+/// How large the engine's parts are.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Sizes {
+    /// Buckets with tuples.
+    pub buckets: usize,
+    /// Places with tuples in them.
+    pub places: usize,
+    /// Grantees at places, in the compact bases.
+    pub base_edges: usize,
+    /// Bytes of the bases' edges in both directions.
+    pub index_bytes: usize,
+    /// Bytes of the bases' paths and of the table that finds them.
+    pub dictionary_bytes: usize,
+    /// Grantees of tenants, groups, roles and shares.
+    pub id_edges: usize,
+    /// Groups in other groups.
+    pub closure_entries: usize,
+}
+
+fn eval<'a>(
+    root: &'a Root,
+    name: HashKey,
+    resolved: &'a Resolved,
+    tenant: TenantId,
+    bucket: Option<BucketId>,
+    moment: &'a Moment,
+) -> Eval<'a> {
+    let bucket = bucket.and_then(|b| root.bucket(tenant, b)).map(|b| &**b);
+    Eval { bucket, name, resolved, now: moment.now, facts: &moment.facts }
+}
+
+fn at(eval: &Eval<'_>, spot: Spot<'_>) -> State {
+    match spot {
+        Spot::Tenant => eval.tenant(),
+        Spot::Bucket(_) => eval.bucket(),
+        Spot::Prefix(_, path) => eval.folder(path, |_, _| {}).0,
+        Spot::Object(_, key) => eval.key(key),
+    }
+}
+
+/// A root and a subject that stay as they are while a longer question is answered.
+pub(crate) struct Pinned {
+    pub(crate) root: Arc<Root>,
+    pub(crate) resolved: Arc<Resolved>,
+    pub(crate) name: HashKey,
+    pub(crate) tenant: TenantId,
+    pub(crate) bucket: Option<BucketId>,
+    pub(crate) moment: Moment,
+}
+
+impl Pinned {
+    pub(crate) fn eval(&self) -> Eval<'_> {
+        eval(&self.root, self.name, &self.resolved, self.tenant, self.bucket, &self.moment)
+    }
+}

@@ -1,0 +1,183 @@
+//! Evaluation of a permission down a path: tenant, bucket, prefixes, object. Allows add up and are cut at `isolated`,
+//! denies add up and are cut nowhere. Iterative, one pass, the same code for checks, bulk, ranges and lookups.
+
+use panthera_base::Timestamp;
+
+use crate::bucket::Bucket;
+use crate::condition::{Facts, Tri};
+use crate::hash::{HashKey, Walk};
+use crate::model::{Grantee, bits};
+use crate::node::{QUALIFIED, View};
+use crate::permission::Permission;
+use crate::resolve::{ALLOW, DENY, Depends, Resolved};
+
+/// Edges of a place up to which each is looked up in the subject; beyond, each of the subject's is searched in the
+/// edges, when there are fewer of those.
+const SCANNED: usize = 16;
+
+/// Ancestors whose names are looked up before any is evaluated, so that their cache misses overlap.
+const AHEAD: usize = 8;
+
+/// What holds at a point of the path.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct State {
+    pub(crate) allow: u32,
+    pub(crate) deny: u32,
+    /// Allows that `isolated` does not stop: the tenant's owners and admins, the bucket's owners.
+    kept: u32,
+    pub(crate) depends: Depends,
+}
+
+/// What one place adds.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Gathered {
+    pub(crate) allow: u32,
+    pub(crate) deny: u32,
+    pub(crate) isolated: bool,
+    depends: Depends,
+}
+
+impl State {
+    /// Whether the permission holds here.
+    #[inline]
+    pub(crate) fn gives(&self, permission: Permission) -> bool {
+        permission.holds(self.allow, self.deny)
+    }
+
+    /// One place further down.
+    #[inline]
+    pub(crate) fn down(mut self, place: Gathered) -> State {
+        if place.isolated {
+            self.allow = self.kept;
+        }
+        self.allow |= place.allow;
+        self.deny |= place.deny;
+        self.depends.and(place.depends);
+        self
+    }
+}
+
+/// One subject at one moment in one bucket.
+#[derive(Clone, Copy)]
+pub(crate) struct Eval<'a> {
+    pub(crate) bucket: Option<&'a Bucket>,
+    pub(crate) name: HashKey,
+    pub(crate) resolved: &'a Resolved,
+    pub(crate) now: Timestamp,
+    pub(crate) facts: &'a Facts,
+}
+
+impl<'a> Eval<'a> {
+    /// What a place says to this subject.
+    pub(crate) fn gather(&self, view: View<'_>) -> Gathered {
+        let mut sum = Gathered::default();
+        let edges = view.edges;
+        if edges.len() <= SCANNED || edges.len() <= self.resolved.grantees.len() {
+            for edge in edges {
+                let strata = self.resolved.holds(edge.grantee());
+                if strata != 0 {
+                    self.add(&mut sum, view, edge.grantee(), strata, edge.mask);
+                }
+            }
+        } else {
+            for &(grantee, strata) in &self.resolved.grantees {
+                if let Ok(at) = edges.binary_search_by_key(&grantee, |e| e.grantee()) {
+                    self.add(&mut sum, view, grantee, strata, edges[at].mask);
+                }
+            }
+        }
+        sum
+    }
+
+    #[inline]
+    fn add(&self, sum: &mut Gathered, view: View<'_>, grantee: Grantee, strata: u8, mask: u32) {
+        let (mut sure, mut possible) = (mask, mask);
+        if mask & QUALIFIED != 0 {
+            for qualifier in view.qualifiers_of(grantee) {
+                match sum.depends.on(qualifier, self.now, self.facts) {
+                    Tri::True => {
+                        sure |= qualifier.relation.bit();
+                        possible |= qualifier.relation.bit();
+                    }
+                    Tri::Unknown => possible |= qualifier.relation.bit(),
+                    Tri::False => {}
+                }
+            }
+        }
+        if strata & ALLOW != 0 {
+            sum.allow |= sure & bits::ALLOWS;
+        }
+        if strata & DENY != 0 {
+            sum.deny |= possible & bits::DENIES;
+        }
+        sum.isolated |= mask & bits::ISOLATED != 0;
+    }
+
+    fn find(&self, hash: u128) -> Option<View<'a>> {
+        self.bucket.and_then(|b| b.find(hash))
+    }
+
+    /// On the tenant itself.
+    pub(crate) fn tenant(&self) -> State {
+        let resolved = self.resolved;
+        let mut kept = 0;
+        if resolved.allow & bits::TENANT_ADMIN != 0 {
+            kept = resolved.allow & (bits::OWNER | bits::ADMIN | bits::TENANT_ADMIN);
+        }
+        State { allow: resolved.allow, deny: resolved.deny, kept, depends: resolved.depends }
+    }
+
+    /// On the bucket.
+    pub(crate) fn bucket(&self) -> State {
+        let mut state = self.tenant();
+        if let Some(view) = self.find(self.name.bucket()) {
+            let place = self.gather(view);
+            state = state.down(place);
+            state.kept |= place.allow & bits::OWNER;
+        }
+        state
+    }
+
+    /// On the deepest prefix of a path, and the walk that stands there. `each` sees every prefix with a place.
+    pub(crate) fn folder<'p>(&self, path: &'p [u8], mut each: impl FnMut(&'p [u8], State)) -> (State, Walk<'p>) {
+        let mut state = self.bucket();
+        let mut walk = self.name.walk(path);
+        let Some(bucket) = self.bucket else { return (state, walk) };
+        loop {
+            let mut ahead: [(&[u8], Option<View<'_>>); AHEAD] = [(&[], None); AHEAD];
+            let mut taken = 0;
+            for place in &mut ahead {
+                let Some((prefix, hash)) = walk.next_prefix() else { break };
+                *place = (prefix, bucket.find(hash));
+                taken += 1;
+            }
+            for (prefix, view) in ahead.iter().take(taken) {
+                if let Some(view) = view {
+                    state = state.down(self.gather(*view));
+                    each(prefix, state);
+                }
+            }
+            if taken < AHEAD {
+                return (state, walk);
+            }
+        }
+    }
+
+    /// On the object with this key.
+    pub(crate) fn key(&self, key: &[u8]) -> State {
+        let (state, walk) = self.folder(key, |_, _| {});
+        self.below(state, walk)
+    }
+
+    /// On the object at which a walk ends, given its folder's state.
+    #[inline]
+    pub(crate) fn below(&self, folder: State, walk: Walk<'_>) -> State {
+        match self.bucket {
+            Some(bucket) if bucket.has_objects() => match bucket.find(walk.object()) {
+                Some(view) => folder.down(self.gather(view)),
+                None => folder,
+            },
+            _ => folder,
+        }
+    }
+}

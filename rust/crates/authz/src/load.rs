@@ -1,0 +1,104 @@
+//! Opening: all `r` rows of a store become a root, in one pass and in the order they lie in.
+
+use std::sync::Arc;
+
+use panthera_meta::{MetaError, Metastore, Snapshot, Step};
+
+use crate::base::Builder;
+use crate::bucket::{Bucket, bucket_key};
+use crate::codec::{self, Event, State};
+use crate::error::AuthzError;
+use crate::hash::HashKey;
+use crate::model::Target;
+use crate::node::{Qualifier, Record, View};
+use crate::root::Root;
+use crate::write::Writer;
+
+/// What ends a tuple's row key after its target: relation and grantee.
+const TAIL: usize = 9;
+
+/// Reads everything.
+pub(crate) fn load(meta: &dyn Metastore, name: HashKey) -> Result<(Root, Writer), AuthzError> {
+    let snapshot = meta.snapshot()?;
+    let stored = snapshot.get(&codec::state_key())?.map(State::decode).transpose()?;
+    let mut loader =
+        Loader { name, root: Root::default(), at: Vec::new(), target: None, record: Record::default(), bucket: None };
+    if let Some(state) = &stored {
+        loader.root.revision = state.revision;
+        loader.root.ids_stamp = state.revision;
+    }
+    loader.rows(&*snapshot)?;
+    Ok((loader.root, Writer::new(stored)))
+}
+
+struct Loader {
+    name: HashKey,
+    root: Root,
+    /// The row key of the target that is being read, without the tail.
+    at: Vec<u8>,
+    target: Option<Target>,
+    record: Record,
+    bucket: Option<(u64, Builder)>,
+}
+
+impl Loader {
+    fn rows(&mut self, snapshot: &dyn Snapshot) -> Result<(), AuthzError> {
+        let mut failed = None;
+        let (from, to) = codec::ALL_TUPLES;
+        snapshot.scan(from..to, &mut |key, value| match self.row(key, value) {
+            Ok(()) => Step::Next,
+            Err(e) => {
+                failed = Some(e);
+                Step::Stop
+            }
+        })?;
+        if let Some(e) = failed {
+            return Err(e);
+        }
+        self.place();
+        self.close_bucket();
+        Ok(())
+    }
+
+    fn row(&mut self, key: &[u8], value: &[u8]) -> Result<(), AuthzError> {
+        let head = key
+            .len()
+            .checked_sub(TAIL)
+            .ok_or_else(|| AuthzError::Store(MetaError::Corrupt("relations: a tuple's row key is too short".into())))?;
+        let tuple = codec::decode_tuple(key, value)?;
+        if self.at != key[..head] || self.target.is_none() {
+            self.place();
+            self.at.clear();
+            self.at.extend_from_slice(&key[..head]);
+            self.target = Some(tuple.key.target.clone());
+        }
+        if tuple.key.target.in_bucket().is_none() {
+            let (name, revision) = (self.name, self.root.revision);
+            return self.root.apply(name, &Event::Set(tuple), revision).map(|_| ());
+        }
+        let condition = tuple.condition.map(Arc::new);
+        let qualifier = Qualifier { relation: tuple.key.relation, expires_at: tuple.expires_at, condition };
+        self.record.set(tuple.key.grantee, qualifier);
+        Ok(())
+    }
+
+    /// Hands the place that was being read to its bucket.
+    fn place(&mut self) {
+        let Some(target) = self.target.take() else { return };
+        let Some((bucket, path, object)) = target.in_bucket() else { return };
+        let number = bucket_key(target.tenant, bucket);
+        if self.bucket.as_ref().is_some_and(|(open, _)| *open != number) {
+            self.close_bucket();
+        }
+        let (_, builder) = self.bucket.get_or_insert_with(|| (number, Builder::new(self.name)));
+        builder.push(path, object, View::of(&self.record));
+        self.record = Record::default();
+    }
+
+    fn close_bucket(&mut self) {
+        if let Some((number, builder)) = self.bucket.take() {
+            let bucket = Bucket::new(builder.finish(), self.root.revision);
+            self.root.buckets.insert(number, Arc::new(bucket));
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! The questions backwards: on what does a subject have a permission, and who has it on a place. Both in pages.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use panthera_base::{BucketId, TenantId};
+
+use crate::condition::Tri;
+use crate::engine::{Engine, Moment, Pinned, Spot};
+use crate::error::AuthzError;
+use crate::explain::levels;
+use crate::model::{Grantee, Kind, Relation, bits};
+use crate::permission::Permission;
+use crate::ranges::{Next, Visible};
+use crate::resolve::{Depends, Principal};
+
+/// Most subjects one lookup gathers before it gives up: a group of a million and everything beside it.
+pub const SUBJECTS: usize = 4_000_000;
+
+/// Keys that a subject has a permission on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FoundRange {
+    /// The first key.
+    pub start: Vec<u8>,
+    /// The first key after it that is not meant; `None` for the bucket's end.
+    pub end: Option<Vec<u8>>,
+}
+
+impl FoundRange {
+    /// The object, if the range is exactly one key.
+    pub fn object(&self) -> Option<&[u8]> {
+        let end = self.end.as_deref()?;
+        (end.strip_suffix(&[0]) == Some(&self.start)).then_some(&*self.start)
+    }
+}
+
+/// A page of ranges.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ResourcePage {
+    /// Ascending and disjoint.
+    pub ranges: Vec<FoundRange>,
+    /// Where the next page begins; `None` after the last.
+    pub cursor: Option<Vec<u8>>,
+    /// The state they were computed from.
+    pub revision: u64,
+}
+
+/// A page of subjects.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SubjectPage {
+    /// Users, services and shares that have the permission, ascending; and groups of other tenants, whose members
+    /// are not ours to tell.
+    pub subjects: Vec<Grantee>,
+    /// Classes (anyone, authenticated, members of a tenant) whose subjects have it, except those in `excluded`.
+    pub classes: Vec<Grantee>,
+    /// Users, services, shares and other tenants' groups to whom it is denied though a class has it.
+    pub excluded: Vec<Grantee>,
+    /// Ask again with this; `None` after the last page.
+    pub cursor: Option<Grantee>,
+    /// The state they were computed from.
+    pub revision: u64,
+}
+
+/// What a subject gathers on the way down.
+#[derive(Clone, Copy, Default)]
+struct Held {
+    allow: u32,
+    deny: u32,
+}
+
+impl Engine {
+    /// The keys of a bucket on which the principal has the permission, as ranges: at the cost of grants, not of keys.
+    #[allow(clippy::too_many_arguments)]
+    pub fn lookup_resources(
+        &self,
+        principal: Principal,
+        permission: Permission,
+        tenant: TenantId,
+        bucket: BucketId,
+        cursor: Option<&[u8]>,
+        limit: usize,
+        moment: &Moment,
+    ) -> Result<ResourcePage, AuthzError> {
+        let mut all = Visible::open(self, principal, permission, tenant, bucket, b"", moment)?;
+        let mut page = ResourcePage { ranges: Vec::new(), cursor: None, revision: all.revision() };
+        let mut from = cursor.unwrap_or_default().to_vec();
+        loop {
+            match all.visible(&from) {
+                Next::End => return Ok(page),
+                Next::Skip { to } => from = to.to_vec(),
+                Next::Allowed { until } => {
+                    let end = until.map(<[u8]>::to_vec);
+                    let full = page.ranges.len() == limit;
+                    match page.ranges.last_mut().filter(|last| last.end.as_ref() == Some(&from)) {
+                        Some(last) => last.end = end.clone(),
+                        None if full => {
+                            page.cursor = Some(from);
+                            return Ok(page);
+                        }
+                        None => page.ranges.push(FoundRange { start: from.clone(), end: end.clone() }),
+                    }
+                    match end {
+                        Some(end) => from = end,
+                        None => return Ok(page),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Who has the permission on a place, after `cursor`.
+    pub fn lookup_subjects(
+        &self,
+        permission: Permission,
+        tenant: TenantId,
+        spot: Spot<'_>,
+        cursor: Option<Grantee>,
+        limit: usize,
+        moment: &Moment,
+    ) -> Result<SubjectPage, AuthzError> {
+        spot.validate()?;
+        let nobody = Principal { grantee: Grantee::ANYONE, admin: false };
+        let pinned = self.pin(nobody, tenant, spot.bucket(), moment)?;
+        let mut search = Search { pinned: &pinned, moment, found: BTreeMap::new() };
+        for (grantee, held) in direct(&pinned, spot, moment)? {
+            search.spread(grantee, held)?;
+        }
+        Ok(search.page(permission, cursor, limit))
+    }
+}
+
+/// What each grantee that is named on the way down holds at its end.
+fn direct(pinned: &Pinned, spot: Spot<'_>, moment: &Moment) -> Result<BTreeMap<Grantee, Held>, AuthzError> {
+    let mut all: BTreeMap<Grantee, Held> = BTreeMap::new();
+    let mut kept: BTreeMap<Grantee, u32> = BTreeMap::new();
+    for (place, tuples) in levels(pinned, spot)? {
+        if tuples.iter().any(|(_, q)| q.relation == Relation::Isolated) {
+            all.iter_mut().for_each(|(g, held)| held.allow = kept.get(g).copied().unwrap_or(0));
+        }
+        for (grantee, qualifier) in tuples {
+            let held = all.entry(grantee).or_default();
+            let bit = qualifier.relation.bit();
+            match Depends::default().on(&qualifier, moment.now, &moment.facts) {
+                Tri::True if bit & bits::ALLOWS != 0 => {
+                    held.allow |= bit;
+                    let keep = match place {
+                        crate::model::Place::Tenant if bit & (bits::OWNER | bits::ADMIN) != 0 => {
+                            bit | bits::TENANT_ADMIN
+                        }
+                        crate::model::Place::Bucket(_) => bit & bits::OWNER,
+                        _ => 0,
+                    };
+                    held.allow |= keep;
+                    *kept.entry(grantee).or_default() |= keep;
+                }
+                Tri::True | Tri::Unknown => held.deny |= bit & bits::DENIES,
+                Tri::False => {}
+            }
+        }
+    }
+    Ok(all)
+}
+
+struct Search<'a> {
+    pinned: &'a Pinned,
+    moment: &'a Moment,
+    found: BTreeMap<Grantee, Held>,
+}
+
+impl Search<'_> {
+    /// Gives what a grantee holds to everybody it stands for.
+    fn spread(&mut self, grantee: Grantee, held: Held) -> Result<(), AuthzError> {
+        if held.allow == 0 && held.deny == 0 {
+            return Ok(());
+        }
+        let tenant = self.pinned.tenant;
+        let ids = &self.pinned.root.ids;
+        let (mut sure, mut possible) = (BTreeSet::from([grantee]), BTreeSet::from([grantee]));
+        let mut todo = vec![(grantee, true)];
+        while let Some((at, surely)) = todo.pop() {
+            let both = if surely { held } else { Held { allow: 0, deny: held.deny } };
+            if !at.is_container() || at.tenant() != tenant {
+                let entry = self.found.entry(at).or_default();
+                entry.allow |= both.allow;
+                entry.deny |= both.deny;
+                if self.found.len() > SUBJECTS {
+                    return Err(AuthzError::Limit(format!("more than {SUBJECTS} subjects")));
+                }
+                continue;
+            }
+            for (member, edge) in ids.of_target(at, Grantee::ITSELF).filter(|(m, _)| m.kind() != Kind::Itself) {
+                let foreign = member.tenant() != at.tenant();
+                let hidden = member.kind() == Kind::Group && !ids.flag(member, bits::EXPORTED);
+                if foreign && (hidden || !ids.flag(at, bits::OPEN)) {
+                    continue;
+                }
+                let mut outcome = if edge.mask & bits::CONTAINS != 0 { Tri::True } else { Tri::False };
+                for q in edge.qualifiers().iter().filter(|q| q.relation.bit() & bits::CONTAINS != 0) {
+                    outcome = Depends::default().on(q, self.moment.now, &self.moment.facts);
+                }
+                let surely = surely && outcome == Tri::True;
+                let new = outcome != Tri::False && (possible.insert(member) | (surely && sure.insert(member)));
+                if new {
+                    todo.push((member, surely));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn page(&self, permission: Permission, cursor: Option<Grantee>, limit: usize) -> SubjectPage {
+        let held = |g: &Grantee| self.found.get(g).copied().unwrap_or_default();
+        let with = |a: Held, b: Held| Held { allow: a.allow | b.allow, deny: a.deny | b.deny };
+        let anyone = held(&Grantee::ANYONE);
+        let signed = with(anyone, held(&Grantee::AUTHENTICATED));
+        let members = |g: Grantee| match Grantee::tenant_member(g.tenant()) {
+            Ok(all) => with(signed, held(&all)),
+            Err(_) => signed,
+        };
+        let around = |g: Grantee| match g.kind() {
+            Kind::Share | Kind::Anyone => anyone,
+            Kind::Authenticated => signed,
+            _ => members(g),
+        };
+        let total = |g: &Grantee| with(held(g), around(*g));
+        let gives = |h: Held| permission.holds(h.allow, h.deny);
+        let is_class = |g: &Grantee| matches!(g.kind(), Kind::Anyone | Kind::Authenticated | Kind::TenantMember);
+        let classes = self.found.keys().copied().filter(|g| is_class(g) && gives(total(g))).collect();
+        let after = self.found.keys().copied().filter(|g| !is_class(g) && g.kind() != Kind::Itself);
+        let after = after.filter(|g| cursor.is_none_or(|c| *g > c));
+        let mut page = SubjectPage {
+            subjects: Vec::new(),
+            classes,
+            excluded: Vec::new(),
+            cursor: None,
+            revision: self.pinned.root.revision,
+        };
+        let mut last = None;
+        for grantee in after {
+            let list = match (gives(total(&grantee)), gives(around(grantee))) {
+                (true, _) => &mut page.subjects,
+                (false, true) => &mut page.excluded,
+                (false, false) => continue,
+            };
+            if list.len() == limit {
+                page.cursor = last;
+                break;
+            }
+            list.push(grantee);
+            last = Some(grantee);
+        }
+        page
+    }
+}

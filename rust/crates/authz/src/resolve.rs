@@ -1,0 +1,344 @@
+//! Who a subject is, seen from the tenant that owns the resource: itself, the classes it belongs to, every group and
+//! role it is in. Computed once per change of any membership and kept; a request then only looks grantees up.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwapOption;
+use panthera_base::{TenantId, Timestamp};
+
+use crate::condition::{Facts, Tri};
+use crate::error::AuthzError;
+use crate::ids::{GROUPS_PER_SUBJECT, IdEdge, Ids};
+use crate::model::{Grantee, Kind, bits};
+use crate::node::{QUALIFIED, Qualifier};
+
+/// Counts for allows.
+pub(crate) const ALLOW: u8 = 1;
+/// Counts for denies. A membership that may or may not hold counts only here.
+pub(crate) const DENY: u8 = 2;
+
+/// Grantees of the tenant itself up to which all are looked at; beyond, each of the subject's is looked up.
+const SCANNED: usize = 32;
+
+/// Who asks: a user, service or bearer of a share, or [`Grantee::ANYONE`] for nobody.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Principal {
+    /// As a grantee.
+    pub grantee: Grantee,
+    /// Its key says that it owns or administers its tenant.
+    pub admin: bool,
+}
+
+/// A qualifier's outcome at a moment, with what it depended on.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Depends {
+    /// The first moment at which an expiry changes the answer; 0 for never.
+    pub(crate) valid_until: u64,
+    /// A condition was evaluated.
+    pub(crate) conditional: bool,
+    /// An expiry had passed: the answer does not hold for an earlier moment.
+    pub(crate) expired: bool,
+}
+
+impl Depends {
+    /// Evaluates one qualifier.
+    pub(crate) fn on(&mut self, qualifier: &Qualifier, now: Timestamp, facts: &Facts) -> Tri {
+        if let Some(at) = qualifier.expires_at {
+            if now >= at {
+                self.expired = true;
+                return Tri::False;
+            }
+            self.sooner(at.0);
+        }
+        match &qualifier.condition {
+            None => Tri::True,
+            Some(condition) => {
+                self.conditional = true;
+                condition.evaluate(now, facts)
+            }
+        }
+    }
+
+    fn sooner(&mut self, at: u64) {
+        if at != 0 && (self.valid_until == 0 || at < self.valid_until) {
+            self.valid_until = at;
+        }
+    }
+
+    /// Takes over what another answer depended on.
+    pub(crate) fn and(&mut self, other: Depends) {
+        self.sooner(other.valid_until);
+        self.conditional |= other.conditional;
+        self.expired |= other.expired;
+    }
+}
+
+/// A subject as one tenant's resources see it.
+pub(crate) struct Resolved {
+    principal: Principal,
+    tenant: TenantId,
+    /// Revision of the memberships it was computed from.
+    stamp: u64,
+    /// The moment it was computed for.
+    at: Timestamp,
+    pub(crate) depends: Depends,
+    /// Ascending.
+    pub(crate) grantees: Vec<(Grantee, u8)>,
+    /// The same as a table with open addressing; `u64::MAX` is an empty place.
+    table: Box<[(u64, u8)]>,
+    /// Allows and denies on the tenant itself.
+    pub(crate) allow: u32,
+    pub(crate) deny: u32,
+}
+
+const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
+
+impl Resolved {
+    /// For which strata a grantee stands for this subject; 0 for neither.
+    #[inline]
+    pub(crate) fn holds(&self, grantee: Grantee) -> u8 {
+        let bits = grantee.bits();
+        let mask = self.table.len() - 1;
+        let mut at = (bits.wrapping_mul(SPREAD) >> 32) as usize & mask;
+        loop {
+            let (found, strata) = self.table[at];
+            if found == bits {
+                return strata;
+            }
+            if found == u64::MAX {
+                return 0;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    fn seal(&mut self) {
+        let size = (self.grantees.len() * 2 + 1).next_power_of_two();
+        let mut table = vec![(u64::MAX, 0); size].into_boxed_slice();
+        for (grantee, strata) in &self.grantees {
+            let mut at = (grantee.bits().wrapping_mul(SPREAD) >> 32) as usize & (size - 1);
+            while table[at].0 != u64::MAX {
+                at = (at + 1) & (size - 1);
+            }
+            table[at] = (grantee.bits(), *strata);
+        }
+        self.table = table;
+    }
+}
+
+/// Computes a subject's grantees.
+pub(crate) fn resolve(
+    ids: &Ids,
+    stamp: u64,
+    principal: Principal,
+    tenant: TenantId,
+    now: Timestamp,
+    facts: &Facts,
+) -> Result<Resolved, AuthzError> {
+    let mut climb = Climb { ids, now, facts, depends: Depends::default(), reached: HashMap::new(), todo: Vec::new() };
+    let mut own = vec![Grantee::ITSELF, Grantee::ANYONE];
+    let subject = principal.grantee;
+    match subject.kind() {
+        Kind::User | Kind::Service => {
+            let members = Grantee::tenant_member(subject.tenant())?;
+            own.extend([Grantee::AUTHENTICATED, members, subject]);
+            climb.todo.extend([(members, true), (subject, true)]);
+        }
+        Kind::Share => own.push(subject),
+        _ => {}
+    }
+    climb.run()?;
+    let mut grantees: Vec<(Grantee, u8)> = own.into_iter().map(|g| (g, ALLOW | DENY)).collect();
+    for (&group, &sure) in &climb.reached {
+        // Another tenant's group gives rights here only while its owner exports it; what it takes away, it takes away.
+        let usable = group.tenant() == tenant || ids.flag(group, bits::EXPORTED);
+        grantees.push((group, if sure && usable { ALLOW | DENY } else { DENY }));
+    }
+    grantees.sort_unstable();
+    let depends = climb.depends;
+    let mut resolved =
+        Resolved { principal, tenant, stamp, at: now, depends, grantees, table: Box::default(), allow: 0, deny: 0 };
+    resolved.seal();
+    on_tenant(ids, &mut resolved, now, facts)?;
+    Ok(resolved)
+}
+
+/// Adds what is granted and denied on the tenant itself.
+fn on_tenant(ids: &Ids, resolved: &mut Resolved, now: Timestamp, facts: &Facts) -> Result<(), AuthzError> {
+    let target = Grantee::tenant_target(resolved.tenant)?;
+    let (mut allow, mut deny, mut depends) = (0, 0, Depends::default());
+    let mut add = |strata: u8, edge: &IdEdge| {
+        let (mut sure, mut possible) = (edge.mask, edge.mask);
+        for qualifier in edge.qualifiers() {
+            match depends.on(qualifier, now, facts) {
+                Tri::True => {
+                    sure |= qualifier.relation.bit();
+                    possible |= qualifier.relation.bit();
+                }
+                Tri::Unknown => possible |= qualifier.relation.bit(),
+                Tri::False => {}
+            }
+        }
+        allow |= if strata & ALLOW != 0 { sure & bits::ALLOWS } else { 0 };
+        deny |= if strata & DENY != 0 { possible & bits::DENIES } else { 0 };
+    };
+    if ids.of_target(target, Grantee::ITSELF).take(SCANNED + 1).count() <= SCANNED {
+        ids.of_target(target, Grantee::ITSELF).for_each(|(g, edge)| add(resolved.holds(g), edge));
+    } else {
+        for (grantee, strata) in &resolved.grantees {
+            ids.get(target, *grantee).into_iter().for_each(|edge| add(*strata, edge));
+        }
+    }
+    if resolved.principal.admin && resolved.principal.grantee.tenant() == resolved.tenant {
+        allow |= bits::ADMIN;
+    }
+    if allow & (bits::OWNER | bits::ADMIN) != 0 {
+        allow |= bits::TENANT_ADMIN;
+    }
+    (resolved.allow, resolved.deny) = (allow, deny);
+    resolved.depends.and(depends);
+    Ok(())
+}
+
+/// The walk up from a subject.
+struct Climb<'a> {
+    ids: &'a Ids,
+    now: Timestamp,
+    facts: &'a Facts,
+    depends: Depends,
+    /// Groups and roles, and whether every edge to them surely holds.
+    reached: HashMap<Grantee, bool>,
+    todo: Vec<(Grantee, bool)>,
+}
+
+impl Climb<'_> {
+    fn run(&mut self) -> Result<(), AuthzError> {
+        while let Some((member, sure)) = self.todo.pop() {
+            let ids = self.ids;
+            for (container, edge) in ids.of_grantee(member).filter(|(t, _)| t.is_container()) {
+                match self.edge(member, container, edge) {
+                    Tri::True => self.reach(container, sure)?,
+                    Tri::Unknown => self.reach(container, false)?,
+                    Tri::False => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn edge(&mut self, member: Grantee, container: Grantee, edge: &IdEdge) -> Tri {
+        if member.tenant() != container.tenant() {
+            let exported = member.kind() != Kind::Group || self.ids.flag(member, bits::EXPORTED);
+            if !exported || !self.ids.flag(container, bits::OPEN) {
+                return Tri::False;
+            }
+        }
+        if edge.mask & bits::CONTAINS != 0 {
+            return Tri::True;
+        }
+        if edge.mask & QUALIFIED == 0 {
+            return Tri::False;
+        }
+        let found = edge.qualifiers().iter().find(|q| q.relation.bit() & bits::CONTAINS != 0);
+        found.map_or(Tri::False, |q| self.depends.on(q, self.now, self.facts))
+    }
+
+    /// Everything the closure says about a container, and on to its edges that the closure leaves out.
+    fn reach(&mut self, container: Grantee, sure: bool) -> Result<(), AuthzError> {
+        let ids = self.ids;
+        let own = [container];
+        for &group in ids.above_ref(&container).unwrap_or(&own) {
+            match self.reached.get_mut(&group) {
+                Some(known) if *known || !sure => continue,
+                Some(known) => *known = true,
+                None => drop(self.reached.insert(group, sure)),
+            }
+            if self.reached.len() > GROUPS_PER_SUBJECT {
+                return Err(AuthzError::Limit(format!("a subject is in more than {GROUPS_PER_SUBJECT} groups")));
+            }
+            if ids.is_special(group) {
+                self.todo.push((group, sure));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Resolved subjects by number of the place. Direct-mapped: an entry is used only when it is the asked one and its
+/// stamp is the present one, so nothing ever has to be removed and no fill can be stale.
+pub(crate) struct Memo {
+    places: Box<[ArcSwapOption<Resolved>]>,
+    misses: AtomicU64,
+}
+
+/// Places of the memo: a busy gateway's subjects of some minutes, at most about 16 MiB at a dozen groups each.
+pub(crate) const MEMO_PLACES: usize = 1 << 14;
+
+impl Memo {
+    /// An empty one; with no places it never remembers.
+    pub(crate) fn new(places: usize) -> Self {
+        let places = (0..places).map(|_| ArcSwapOption::empty()).collect();
+        Self { places, misses: AtomicU64::new(0) }
+    }
+
+    /// How often it did not know. Hits are not counted: the counter would be the one line that all readers write.
+    pub(crate) fn misses(&self) -> u64 {
+        self.misses.load(Ordering::Relaxed)
+    }
+
+    fn place(&self, principal: Principal, tenant: TenantId) -> Option<&ArcSwapOption<Resolved>> {
+        let mixed = (principal.grantee.bits() ^ u64::from(tenant.0) << 17).wrapping_mul(SPREAD) >> 33;
+        self.places.get(mixed as usize % self.places.len().max(1))
+    }
+
+    /// Runs with the subject resolved, from memory or anew.
+    pub(crate) fn with<R>(
+        &self,
+        ids: (&Ids, u64),
+        principal: Principal,
+        tenant: TenantId,
+        at: (Timestamp, &Facts),
+        run: impl FnOnce(&Resolved) -> R,
+    ) -> Result<R, AuthzError> {
+        let place = self.place(principal, tenant);
+        if let Some(place) = place {
+            let guard = place.load();
+            if let Some(known) = guard.as_ref().filter(|r| fits(r, ids.1, principal, tenant, at.0)) {
+                return Ok(run(known));
+            }
+        }
+        self.misses.fetch_add(1, Ordering::Relaxed);
+        let resolved = Arc::new(resolve(ids.0, ids.1, principal, tenant, at.0, at.1)?);
+        // What hung on a condition is another answer for the next request.
+        if let Some(place) = place.filter(|_| !resolved.depends.conditional) {
+            place.store(Some(Arc::clone(&resolved)));
+        }
+        Ok(run(&resolved))
+    }
+
+    /// The subject resolved, to keep for a while.
+    pub(crate) fn get(
+        &self,
+        ids: (&Ids, u64),
+        principal: Principal,
+        tenant: TenantId,
+        at: (Timestamp, &Facts),
+    ) -> Result<Arc<Resolved>, AuthzError> {
+        if let Some(place) = self.place(principal, tenant) {
+            if let Some(known) = place.load_full().filter(|r| fits(r, ids.1, principal, tenant, at.0)) {
+                return Ok(known);
+            }
+        }
+        resolve(ids.0, ids.1, principal, tenant, at.0, at.1).map(Arc::new)
+    }
+}
+
+fn fits(known: &Resolved, stamp: u64, principal: Principal, tenant: TenantId, now: Timestamp) -> bool {
+    known.stamp == stamp
+        && known.principal == principal
+        && known.tenant == tenant
+        && (known.depends.valid_until == 0 || now.0 < known.depends.valid_until)
+        && (!known.depends.expired || now >= known.at)
+}
