@@ -104,6 +104,11 @@ pub(crate) fn tuple_key(key: &TupleKey) -> Vec<u8> {
     row
 }
 
+/// The row of a tuple, for those who fill a store directly: importers and benchmarks. The tuple is not validated.
+pub fn tuple_row(tuple: &Tuple) -> (Vec<u8>, Vec<u8>) {
+    (tuple_key(&tuple.key), tuple_value(tuple.expires_at, tuple.condition.as_ref()))
+}
+
 /// The whole range of `r` rows.
 pub(crate) const ALL_TUPLES: (&[u8], &[u8]) = (&[TUPLE], &[TUPLE + 1]);
 

@@ -33,6 +33,7 @@ mod write;
 
 pub use authorizer::{Authorizer, principal};
 pub use bulk::BULK_KEYS;
+pub use codec::tuple_row;
 pub use codec::{Event, LogEntry};
 pub use condition::{Condition, Facts, NETWORKS, Network, Window};
 pub use decision::{Action, Context, Decision, Reason, Resource, Subject, Verdict};

@@ -50,8 +50,11 @@ pub struct SubjectPage {
     /// Users, services and shares that have the permission, ascending; and groups of other tenants, whose members
     /// are not ours to tell.
     pub subjects: Vec<Grantee>,
-    /// Classes (anyone, authenticated, members of a tenant) whose subjects have it, except those in `excluded`.
+    /// Classes (anyone, authenticated, members of a tenant) whose subjects have it, except those in a narrower class
+    /// of `excluded_classes` and those in `excluded`.
     pub classes: Vec<Grantee>,
+    /// Classes whose subjects do not have it though a wider class has.
+    pub excluded_classes: Vec<Grantee>,
     /// Users, services, shares and other tenants' groups to whom it is denied though a class has it.
     pub excluded: Vec<Grantee>,
     /// Ask again with this; `None` after the last page.
@@ -224,12 +227,16 @@ impl Search<'_> {
         let total = |g: &Grantee| with(held(g), around(*g));
         let gives = |h: Held| permission.holds(h.allow, h.deny);
         let is_class = |g: &Grantee| matches!(g.kind(), Kind::Anyone | Kind::Authenticated | Kind::TenantMember);
-        let classes = self.found.keys().copied().filter(|g| is_class(g) && gives(total(g))).collect();
+        let named = self.found.keys().copied().filter(is_class);
+        let (classes, rest): (Vec<_>, Vec<_>) = named.partition(|g| gives(total(g)));
+        let wider = |g: &Grantee| if g.kind() == Kind::TenantMember { signed } else { anyone };
+        let excluded_classes = rest.into_iter().filter(|g| gives(wider(g))).collect();
         let after = self.found.keys().copied().filter(|g| !is_class(g) && g.kind() != Kind::Itself);
         let after = after.filter(|g| cursor.is_none_or(|c| *g > c));
         let mut page = SubjectPage {
             subjects: Vec::new(),
             classes,
+            excluded_classes,
             excluded: Vec::new(),
             cursor: None,
             revision: self.pinned.root.revision,

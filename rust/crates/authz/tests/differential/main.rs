@@ -184,7 +184,7 @@ impl World {
             excluded.extend(page.excluded);
             cursor = page.cursor;
             if cursor.is_none() {
-                break page.classes;
+                break (page.classes, page.excluded_classes);
             }
         };
         let foreign_groups = self
@@ -198,9 +198,12 @@ impl World {
         for who in principals.iter().filter(|w| !w.admin) {
             let g = who.grantee;
             let signed = matches!(g.kind(), Kind::User | Kind::Service);
-            let in_class = classes.contains(&Grantee::ANYONE)
-                || (signed && classes.contains(&Grantee::AUTHENTICATED))
-                || (signed && classes.contains(&Grantee::tenant_member(g.tenant()).unwrap()));
+            let mut around = vec![Grantee::ANYONE];
+            if signed {
+                around.extend([Grantee::AUTHENTICATED, Grantee::tenant_member(g.tenant()).unwrap()]);
+            }
+            let nearest = around.iter().rev().find(|c| classes.0.contains(c) || classes.1.contains(c));
+            let in_class = nearest.is_some_and(|c| classes.0.contains(c));
             let found = subjects.contains(&g) || (in_class && !excluded.contains(&g));
             let expect = self.naive.check(*who, p, target, m);
             let seed = self.seed;

@@ -8,7 +8,7 @@ use panthera_authz::{Condition, Facts, Grantee, Kind, Moment, Permission, Place,
 use panthera_base::{BucketId, TenantId};
 
 #[derive(Clone, Default)]
-pub struct Naive {
+pub(crate) struct Naive {
     pub tuples: Vec<Tuple>,
 }
 
@@ -115,7 +115,7 @@ impl Naive {
     }
 
     /// Whether the permission holds at a place.
-    pub fn check(&self, principal: Principal, permission: Permission, target: &Target, moment: &Moment) -> bool {
+    pub(crate) fn check(&self, principal: Principal, permission: Permission, target: &Target, moment: &Moment) -> bool {
         let (sure, possible) = self.grantees(principal, moment);
         let usable = |g: &Grantee| {
             let container = matches!(g.kind(), Kind::Group | Kind::Role);
@@ -191,7 +191,7 @@ fn container(target: &Target) -> Option<Grantee> {
 }
 
 /// From the tenant down to the place itself.
-pub fn ancestors(target: &Target) -> Vec<Place> {
+pub(crate) fn ancestors(target: &Target) -> Vec<Place> {
     let prefixes = |bucket: BucketId, key: &[u8]| {
         let ends: Vec<usize> = (0..key.len()).filter(|&i| key[i] == b'/').collect();
         ends.into_iter().map(|end| Place::Prefix(bucket, key[..=end].to_vec())).collect::<Vec<_>>()
@@ -214,4 +214,4 @@ pub fn ancestors(target: &Target) -> Vec<Place> {
 }
 
 /// The tenants of the worlds.
-pub const TENANTS: [TenantId; 2] = [TenantId(1), TenantId(2)];
+pub(crate) const TENANTS: [TenantId; 2] = [TenantId(1), TenantId(2)];

@@ -6,10 +6,10 @@ use panthera_base::{BucketId, TenantId, Timestamp, UserId};
 use crate::naive::TENANTS;
 
 /// A small generator (SplitMix64): the same numbers from the same seed everywhere.
-pub struct Rng(pub u64);
+pub(crate) struct Rng(pub u64);
 
 impl Rng {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -17,25 +17,25 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    pub fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         (self.next() % n as u64) as usize
     }
 
-    pub fn one_in(&mut self, n: usize) -> bool {
+    pub(crate) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 
-    pub fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+    pub(crate) fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
         &all[self.below(all.len())]
     }
 }
 
 const SEGMENTS: [&[u8]; 8] = [b"a", b"b", b"", b"..", b"a\0", b"\xFF", b"a:b#c@*", b"A"];
-pub const BUCKETS: [BucketId; 2] = [BucketId(10), BucketId(11)];
+pub(crate) const BUCKETS: [BucketId; 2] = [BucketId(10), BucketId(11)];
 const USERS: usize = 4;
 const GROUPS: usize = 5;
 
-pub fn key(rng: &mut Rng) -> Vec<u8> {
+pub(crate) fn key(rng: &mut Rng) -> Vec<u8> {
     let mut key = Vec::new();
     for _ in 0..rng.below(4) {
         let width = rng_width(rng);
@@ -52,7 +52,7 @@ fn rng_width(rng: &mut Rng) -> usize {
     if rng.one_in(4) { SEGMENTS.len() } else { 2 }
 }
 
-pub fn place(rng: &mut Rng) -> Place {
+pub(crate) fn place(rng: &mut Rng) -> Place {
     let bucket = *rng.pick(&BUCKETS);
     match rng.below(8) {
         0 => Place::Bucket(bucket),
@@ -67,7 +67,7 @@ pub fn place(rng: &mut Rng) -> Place {
     }
 }
 
-pub fn principals() -> Vec<Principal> {
+pub(crate) fn principals() -> Vec<Principal> {
     let plain = |grantee| Principal { grantee, admin: false };
     let mut all = vec![plain(Grantee::ANYONE)];
     for tenant in TENANTS {
@@ -107,7 +107,7 @@ fn condition(rng: &mut Rng) -> Condition {
     condition
 }
 
-pub fn moment(rng: &mut Rng) -> Moment {
+pub(crate) fn moment(rng: &mut Rng) -> Moment {
     let now = Timestamp::from_secs(rng.below(200) as u64);
     let facts = Facts {
         source_ip: [None, Some("10.1.1.1".parse().unwrap()), Some("11.1.1.1".parse().unwrap())][rng.below(3)],
@@ -118,7 +118,7 @@ pub fn moment(rng: &mut Rng) -> Moment {
 }
 
 /// A tuple that often makes sense; the engine says whether it does.
-pub fn tuple(rng: &mut Rng) -> Tuple {
+pub(crate) fn tuple(rng: &mut Rng) -> Tuple {
     let tenant = *rng.pick(&TENANTS);
     let (place, relation, grantee) = match rng.below(20) {
         0 => (Place::Group(1 + rng.below(GROUPS) as u32), Relation::Exported, Grantee::ITSELF),

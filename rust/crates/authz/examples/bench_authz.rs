@@ -1,0 +1,264 @@
+//! Figures of the relationship engine on a world like T10 of rebac.md section 7: `bench_authz [tuples] [seed]`.
+//!
+//! Prints, per row of sections 7.2 to 7.4 that can be measured in process, must and measured. What crosses Python or
+//! the wire is measured elsewhere.
+
+#[path = "bench_authz/world.rs"]
+mod world;
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use panthera_authz::{
+    Change, Engine, Grantee, Moment, Next, Permission, Relation, Settings, Spot, Tuple, Visible, WriteTuples,
+};
+use panthera_base::Timestamp;
+use panthera_meta::memory::Memory;
+use world::{BUCKET, HOME, World};
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+fn say(line: &str) {
+    // A closed pipe is the reader's wish, not an error of the measurement.
+    drop(writeln!(std::io::stdout(), "{line}"));
+}
+
+fn row(name: &str, must: &str, measured: &str) {
+    say(&format!("{name:<58} {must:>16}  {measured}"));
+}
+
+/// p50 and p99 of single calls, in nanoseconds, with the cost of reading the clock taken off.
+fn quantiles(mut times: Vec<u64>) -> String {
+    times.sort_unstable();
+    let at = |q: f64| times.get((times.len() as f64 * q) as usize).copied().unwrap_or_default();
+    format!("p50 {} ns, p99 {} ns, p99.9 {} ns", at(0.5), at(0.99), at(0.999))
+}
+
+fn clock_cost() -> u64 {
+    let mut times: Vec<u64> = (0..10_000).map(|_| Instant::now().elapsed().as_nanos() as u64).collect();
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+fn timed(clock: u64, mut run: impl FnMut()) -> u64 {
+    let begin = Instant::now();
+    run();
+    (begin.elapsed().as_nanos() as u64).saturating_sub(clock)
+}
+
+fn main() -> Outcome {
+    let mut args = std::env::args().skip(1);
+    let tuples: usize = args.next().map_or(Ok(1_000_000), |a| a.parse())?;
+    let seed: u64 = args.next().map_or(Ok(1), |a| a.parse())?;
+    let begin = Instant::now();
+    let (mut world, meta) = World::build(tuples, seed)?;
+    say(&format!("{tuples} tuples, seed {seed}, generated in {:.1?}; 4 KiB pages, memory metastore", begin.elapsed()));
+    let before = rss_kib();
+    let begin = Instant::now();
+    let meta: Arc<Memory> = Arc::new(meta);
+    let engine = Engine::open(meta.clone(), Settings::default())?;
+    let load = begin.elapsed();
+    let cold = Engine::open(meta, Settings { memo_places: 0, ..Settings::default() })?;
+    row("27 load (from rows)", "10M <= 15 s", &format!("{load:.2?}"));
+    memory(&engine, tuples, before);
+    checks(&engine, &cold, &mut world)?;
+    bulk(&engine, &mut world)?;
+    lists(&engine, &mut world)?;
+    writes(&engine, &mut world)?;
+    beside(&engine, &mut world)?;
+    Ok(())
+}
+
+fn memory(engine: &Engine, tuples: usize, before: usize) {
+    let sizes = engine.sizes();
+    // A grantee of a tenant, group or role stands in two trees: key 16, mask and qualifiers 24, slack of nodes.
+    let ids = sizes.id_edges * 2 * 48;
+    let per = |bytes: usize, n: usize| bytes as f64 / n.max(1) as f64;
+    row("23 index, both directions, bytes a tuple", "<= 24", &format!("{:.1}", per(sizes.index_bytes + ids, tuples)));
+    row("25 dictionary, bytes a place", "-", &format!("{:.1}", per(sizes.dictionary_bytes, sizes.places)));
+    row(
+        "25 all-in RSS of two engines, bytes a tuple and engine",
+        "<= 107",
+        &format!("{:.1}", per((rss_kib() - before) * 512, tuples)),
+    );
+    say(&format!("   {sizes:?}"));
+}
+
+fn rss_kib() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or_default()
+}
+
+const NOW: Moment = Moment {
+    now: Timestamp(1_000_000),
+    facts: panthera_authz::Facts { source_ip: None, tls: Some(true), mfa_at: None },
+};
+
+fn checks(engine: &Engine, cold: &Engine, world: &mut World) -> Outcome {
+    let clock = clock_cost();
+    let asked: Vec<_> = (0..200_000).map(|_| (world.user(), world.key())).collect();
+    let allowed = asked.iter().filter(|(u, k)| reads(engine, *u, k)).count();
+    say(&format!("   {:.1} % of the asked are allowed", allowed as f64 / asked.len() as f64 * 100.0));
+    let hot: Vec<_> = asked.iter().take(20_000).collect();
+    let rate = |engine: &Engine, some: &[&(Grantee, Vec<u8>)], rounds: usize| {
+        let begin = Instant::now();
+        for _ in 0..rounds {
+            some.iter().for_each(|(u, k)| drop(std::hint::black_box(reads(engine, *u, k))));
+        }
+        begin.elapsed().as_nanos() as f64 / (some.len() * rounds) as f64
+    };
+    row("1 warm check, 20k hot (no verdict cache)", "33 ns", &format!("{:.0} ns", rate(engine, &hot, 5)));
+    let one: Vec<_> = hot.iter().take(1).copied().collect();
+    row("2 warm check, one subject, one key", "100 ns", &format!("{:.0} ns", rate(engine, &one, 200_000)));
+    let all: Vec<_> = asked.iter().collect();
+    row("3 warm check, random subjects and keys", "330 ns", &format!("{:.0} ns", rate(engine, &all, 1)));
+    let single = |engine: &Engine| {
+        quantiles(
+            asked.iter().map(|(u, k)| timed(clock, || drop(std::hint::black_box(reads(engine, *u, k))))).collect(),
+        )
+    };
+    row("4 check, group set kept", "2.5 us / 10 us", &single(engine));
+    row("4 cold check, group set not kept (memo off)", "2.5 us / 10 us", &single(cold));
+    let denied: Vec<_> = (0..50_000).map(|_| (world.user(), world.denied_key())).collect();
+    let times = denied.iter().map(|(u, k)| timed(clock, || drop(std::hint::black_box(reads(cold, *u, k))))).collect();
+    row("5 denied by relation, memo off", "1.25 x row 4", &quantiles(times));
+    Ok(())
+}
+
+fn reads(engine: &Engine, user: Grantee, key: &[u8]) -> bool {
+    let who = panthera_authz::Principal { grantee: user, admin: false };
+    engine.check(who, Permission::Read, HOME, Spot::Object(BUCKET, key), &NOW).is_ok_and(|a| a.allowed)
+}
+
+fn bulk(engine: &Engine, world: &mut World) -> Outcome {
+    let who = |grantee| panthera_authz::Principal { grantee, admin: false };
+    let mut out = Vec::new();
+    let mut run = |user, keys: &[Vec<u8>]| {
+        let begin = Instant::now();
+        let asked = keys.iter().map(|k| &**k);
+        engine.check_keys(who(user), Permission::Read, HOME, BUCKET, asked, &NOW, &mut out).map(|_| begin.elapsed())
+    };
+    let folder = world.folder_of_keys(1000);
+    let user = world.user();
+    let first = run(user, &folder)?;
+    let again =
+        (0..20).map(|_| run(user, &folder)).collect::<Result<Vec<_>, _>>()?.into_iter().min().unwrap_or_default();
+    row("10 filter 1000 keys of a folder, warm", "25 us", &format!("{again:.1?}"));
+    row("11 the same, first time", "300 us", &format!("{first:.1?}"));
+    let random: Vec<_> = (0..100_000).map(|_| world.key()).collect();
+    row("12 filter 100k random keys", "25 ms", &format!("{:.1?}", run(user, &random)?));
+    let mut sorted = random;
+    sorted.sort();
+    row("12 filter 100k sorted keys", "2 ms (warm)", &format!("{:.1?}", run(user, &sorted)?));
+    Ok(())
+}
+
+fn lists(engine: &Engine, world: &mut World) -> Outcome {
+    let who = |grantee| panthera_authz::Principal { grantee, admin: false };
+    let (mut pages, mut nothing, mut whole) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..200 {
+        let user = world.user();
+        let begin = Instant::now();
+        let mut all = Visible::open(engine, who(user), Permission::Discover, HOME, BUCKET, b"", &NOW)?;
+        let (mut at, mut ranges) = (Vec::new(), 0);
+        while ranges < 1000 {
+            match all.visible(&at) {
+                Next::Allowed { until: Some(until) } => at = until.to_vec(),
+                Next::Skip { to } => at = to.to_vec(),
+                Next::Allowed { until: None } | Next::End => break,
+            }
+            ranges += 1;
+        }
+        pages.push(begin.elapsed());
+        let prefix = world.folder();
+        let begin = Instant::now();
+        let mut all = Visible::open(engine, who(user), Permission::Discover, HOME, BUCKET, &prefix, &NOW)?;
+        std::hint::black_box(all.is_empty());
+        nothing.push(begin.elapsed());
+    }
+    let stranger = who(world.stranger());
+    for _ in 0..200 {
+        let begin = Instant::now();
+        let mut all = Visible::open(engine, stranger, Permission::Discover, HOME, BUCKET, b"", &NOW)?;
+        std::hint::black_box(all.is_empty());
+        whole.push(begin.elapsed());
+    }
+    let median = |mut all: Vec<Duration>| {
+        all.sort_unstable();
+        format!("p50 {:.1?}, max {:.1?}", all[all.len() / 2], all[all.len() - 1])
+    };
+    row("14 page: up to 1000 ranges, bounds and seeks", "1 ms", &median(pages));
+    row("15 a folder's ranges", "100 us", &median(nothing));
+    row("15 who sees nothing", "100 us", &median(whole));
+    let (spot, group) = world.crowded();
+    let begin = Instant::now();
+    let page = engine.lookup_subjects(Permission::Read, HOME, spot, None, 1_000_000, &NOW)?;
+    row(
+        &format!("17 who can read ({} subjects, group {group})", page.subjects.len()),
+        "100k: 10 ms",
+        &format!("{:.1?}", begin.elapsed()),
+    );
+    Ok(())
+}
+
+fn writes(engine: &Engine, world: &mut World) -> Outcome {
+    let write = |change| engine.write(WriteTuples::new(HOME, vec![change], Timestamp(1))).map(|_| ());
+    let clock = clock_cost();
+    let mut measure = |name: &str, must: &str, tuples: Vec<Tuple>| -> Outcome {
+        let (mut add, mut remove) = (Vec::new(), Vec::new());
+        for tuple in tuples {
+            let mut outcome = Ok(());
+            let touch = Change::Touch(tuple.clone());
+            add.push(timed(clock, || outcome = write(touch.clone())));
+            outcome?;
+            let mut outcome = Ok(());
+            remove.push(timed(clock, || outcome = write(Change::Delete(tuple.key.clone()))));
+            outcome?;
+        }
+        row(&format!("{name}: add"), must, &quantiles(add));
+        row(&format!("{name}: remove"), must, &quantiles(remove));
+        Ok(())
+    };
+    let grants = (0..2000).map(|_| world.grant()).collect();
+    measure("18 direct grant, plan to publish (memory commit)", "20 us p99", grants)?;
+    let members = (0..2000).map(|_| world.member_of_crowd()).collect();
+    measure("22 member of the largest group", "20 us", members)?;
+    let edges = (0..1000).map(|_| world.group_edge()).collect();
+    measure("21 group in group", "2 ms p99", edges)
+}
+
+/// Checks while another thread writes 10k tuples a second.
+fn beside(engine: &Engine, world: &mut World) -> Outcome {
+    let clock = clock_cost();
+    let asked: Vec<_> = (0..100_000).map(|_| (world.user(), world.key())).collect();
+    let grants: Vec<_> = (0..200_000).map(|_| world.grant()).collect();
+    let stop = AtomicBool::new(false);
+    let (times, written) = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let begin = Instant::now();
+            let mut written = 0u32;
+            for tuple in grants {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                let due = Duration::from_micros(100) * written;
+                std::thread::sleep(due.saturating_sub(begin.elapsed()));
+                let request = WriteTuples::new(HOME, vec![Change::Touch(tuple)], Timestamp(1));
+                written += u32::from(engine.write(request).is_ok());
+            }
+            (written, begin.elapsed())
+        });
+        let times: Vec<u64> =
+            asked.iter().map(|(u, k)| timed(clock, || drop(std::hint::black_box(reads(engine, *u, k))))).collect();
+        stop.store(true, Ordering::Relaxed);
+        (times, writer.join())
+    });
+    let rate = written.map(|(n, t)| f64::from(n) / t.as_secs_f64()).unwrap_or_default();
+    row(&format!("9 check beside {rate:.0} writes/s"), "p99.9 50 us", &quantiles(times));
+    let denied = Relation::DenyRead.denies();
+    debug_assert!(denied);
+    Ok(())
+}
