@@ -92,7 +92,7 @@ async def _run(config: Config, core: Core, say: Callable[[str], None]) -> None:
         admin = asyncio.create_task(_serve_admin(server, admin_socket))
         scheme = "https" if config.tls_cert else "http"
         endpoints = [f"{scheme}://{address}" for address in bound]
-        _write_root_file(config.data / ROOT_FILE, root, admin_url)
+        _keep_root_file(config.data / ROOT_FILE, root, admin_url, first_start=first_start)
         if first_start:
             _greet(say, root, config.external_url or endpoints[0], config.region)
         say(f"ready {' '.join(endpoints)} admin {admin_url}")
@@ -209,16 +209,33 @@ def _root(config: Config, accounts: Accounts) -> tuple[RootKey, bool]:
     return key, fresh
 
 
-def _write_root_file(path: Path, key: RootKey, admin_url: str) -> None:
-    """Whole or not at all, readable by the owner only."""
+def _keep_root_file(path: Path, key: RootKey, admin_url: str, *, first_start: bool) -> None:
+    """Writes what the commands of this machine need. Only a first start needs it: a full disk must not stop another."""
     content = {"admin_url": admin_url, "access_key": key.access_key, "secret_key": key.secret_key}
+    text = json.dumps(content, indent=2)
+    try:
+        if path.is_file() and path.read_text("utf-8") == text:
+            return
+        _write_private(path, text)
+    except OSError as error:
+        if first_start:
+            raise StartError(f"cannot write {path}: {error}", 1) from error
+        _log.warning("cannot write %s (%s): commands on this machine need --admin-url and credentials", path, error)
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Whole or not at all, readable by the owner only."""
     draft = path.with_suffix(".new")
     draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def _greet(say: Callable[[str], None], key: RootKey, endpoint: str, region: str) -> None:

@@ -10,7 +10,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,8 +49,8 @@ class Server:
         return self.process.wait(timeout=STOP_TIMEOUT_S)
 
 
-def start(data: Path, *words: str | Path, env: Mapping[str, str] | None = None) -> Server:
-    """Starts a server on `data`. Raises RuntimeError with the log when it ends before it is ready."""
+def start(data: Path, *words: str | Path, env: Mapping[str, str] | None = None, within: Sequence[str] = ()) -> Server:
+    """Starts a server on `data`, by the command `within` if given. RuntimeError with the log when it never gets ready."""
     settings = {"PANTHERA_ROOT_ACCESS_KEY": ROOT_KEY, "PANTHERA_ROOT_SECRET_KEY": ROOT_SECRET, **(env or {})}
     command: list[str | Path] = [PANTHERA, "serve", "--data", data, "--admin-listen", "127.0.0.1:0"]
     if "--s3-listen" not in words:
@@ -58,7 +58,7 @@ def start(data: Path, *words: str | Path, env: Mapping[str, str] | None = None) 
     log = data.parent / f"{data.name}.log"
     with log.open("a") as sink:
         process = subprocess.Popen(
-            [*command, *words], env=os.environ | settings, stdout=subprocess.PIPE, stderr=sink, text=True
+            [*within, *command, *words], env=os.environ | settings, stdout=subprocess.PIPE, stderr=sink, text=True
         )
     assert process.stdout is not None
     for line in process.stdout:

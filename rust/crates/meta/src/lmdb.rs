@@ -23,6 +23,8 @@ use crate::counter;
 const MAP_BYTES: usize = 1 << 40;
 /// Where asking stops when the address space refuses (ulimit -v, 32-bit machines).
 const MAP_BYTES_MIN: usize = 1 << 30;
+/// An EIO with less free space than this is a full disk's: more than a commit of one group writes.
+const FULL_BELOW_BYTES: u64 = 4 << 20;
 /// Read transactions at one time. A request holds one for microseconds and never across an await.
 const MAX_READERS: u32 = 1024;
 
@@ -108,11 +110,23 @@ impl Lmdb {
     /// A full disk leaves the last commit untouched (nothing but free pages was written), and deletes must go on
     /// afterwards; any other failure ends writing.
     fn commit_failed(&self, error: heed::Error) -> MetaError {
-        let error = meta_error(error);
+        let error = if is_io_error(&error) && self.disk_is_full() {
+            MetaError::Full(format!("{error} on a full disk"))
+        } else {
+            meta_error(error)
+        };
         if !matches!(error, MetaError::Full(_)) {
             *self.poisoned.lock() = Some(error.clone());
         }
         error
+    }
+
+    /// LMDB reports a write that the disk took in part only, which is how a disk becomes full, as EIO. Were it a true
+    /// EIO, going on is still safe: until the meta page is written only free pages are, every later commit writes
+    /// those it uses again, and LMDB itself refuses all writing after a failed meta page.
+    fn disk_is_full(&self) -> bool {
+        rustix::fs::statvfs(self.env.path())
+            .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < FULL_BELOW_BYTES)
     }
 }
 
@@ -342,6 +356,10 @@ fn check_file_size(env: &Env<WithoutTls>) -> Result<(), MetaError> {
     )))
 }
 
+fn is_io_error(error: &heed::Error) -> bool {
+    matches!(error, heed::Error::Io(e) if e.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()))
+}
+
 fn meta_error(error: heed::Error) -> MetaError {
     let text = error.to_string();
     match error {
@@ -405,6 +423,18 @@ mod tests {
         }
         assert!(matches!(store.commit_failed(heed::Error::Mdb(MdbError::MapFull)), MetaError::Full(_)));
         store.commit(&put("a")).unwrap();
+    }
+
+    #[test]
+    fn an_input_output_error_ends_writing_where_the_disk_has_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Lmdb::open(dir.path(), &Options::default()).unwrap();
+        assert!(!store.disk_is_full(), "this test needs a few MiB of free space");
+        let eio = io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error());
+        assert!(is_io_error(&heed::Error::Io(io::Error::from_raw_os_error(5))));
+        assert!(!is_io_error(&failure(io::ErrorKind::Other)));
+        assert!(matches!(store.commit_failed(heed::Error::Io(eio)), MetaError::Disk(_)));
+        assert!(store.commit(&put("a")).is_err());
     }
 
     #[test]
