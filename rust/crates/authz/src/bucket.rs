@@ -27,7 +27,7 @@ pub(crate) struct PathKey {
 #[derive(Clone, Default)]
 pub(crate) struct Layer {
     places: PTree<u128, (PathKey, Arc<Record>)>,
-    /// Grantee, then place: at which places of this layer a grantee stands.
+    /// Grantee, then place: at which places a grantee was added since the older layers.
     rows: PTree<(Grantee, PathKey), ()>,
     /// Objects that were ever written to this layer.
     objects: usize,
@@ -38,14 +38,11 @@ impl Layer {
         if self.places.is_empty() { None } else { self.places.get(&hash).map(|(_, record)| record) }
     }
 
-    fn put(&mut self, hash: u128, key: PathKey, record: Record) {
-        let old = self.places.get(&hash).map(|(_, record)| Arc::clone(record));
-        let old = old.as_deref().map_or(&[][..], |r| &r.edges);
-        for edge in old.iter().filter(|e| record.edges.binary_search_by_key(&e.grantee(), |x| x.grantee()).is_err()) {
-            self.rows.remove(&(edge.grantee(), key.clone()));
-        }
-        for edge in record.edges.iter().filter(|e| old.binary_search_by_key(&e.grantee(), |x| x.grantee()).is_err()) {
-            self.rows.insert((edge.grantee(), key.clone()), ());
+    /// Puts a place here. Only the grantee that was added is noted in the rows: the others of the place stand in the
+    /// rows of an older layer, and a row that says too much costs one look at the place.
+    fn put(&mut self, hash: u128, key: PathKey, record: Record, added: Option<Grantee>) {
+        if let Some(grantee) = added {
+            self.rows.insert((grantee, key.clone()), ());
         }
         self.objects += usize::from(key.object);
         self.places.insert(hash, (key, Arc::new(record)));
@@ -125,15 +122,12 @@ impl Bucket {
     ) -> bool {
         let hash = name.place(path, object);
         let mut record = self.find(hash).map(View::to_record).unwrap_or_default();
-        let (had, record) = match change {
-            Ok(qualifier) => {
-                let had = record.remove(grantee, qualifier.relation);
-                record.set(grantee, qualifier);
-                (had, record)
-            }
-            Err(relation) => (record.remove(grantee, relation), record),
+        let added = change.is_ok().then_some(grantee);
+        let had = match change {
+            Ok(qualifier) => record.set(grantee, qualifier),
+            Err(relation) => record.remove(grantee, relation),
         };
-        self.fresh.put(hash, PathKey { path: path.into(), object }, record);
+        self.fresh.put(hash, PathKey { path: path.into(), object }, record, added);
         had
     }
 

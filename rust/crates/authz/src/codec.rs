@@ -384,3 +384,134 @@ impl LogEntry {
         Ok(Self { revision, at, tenant, events })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use panthera_base::UserId;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    fn target(place: Place) -> Target {
+        Target::new(TenantId(3), place)
+    }
+
+    fn condition() -> Condition {
+        Condition {
+            networks: vec![
+                Network { address: [10, 0, 0, 0].into(), bits: 8 },
+                Network { address: [0x2001u16, 0xdb8, 0, 0, 0, 0, 0, 0].into(), bits: 32 },
+            ],
+            window: Some(Window { weekdays: 0x1f, from_minute: 480, to_minute: 1080 }),
+            tls: true,
+            mfa_secs: Some(900),
+        }
+    }
+
+    fn tuples() -> Vec<Tuple> {
+        let user = Grantee::user(TenantId(3), UserId(5)).unwrap();
+        let group = Grantee::group(TenantId(4), 9).unwrap();
+        let bucket = BucketId(7);
+        vec![
+            Tuple::new(target(Place::Tenant), Relation::Admin, user),
+            Tuple::new(target(Place::Group(9)), Relation::Open, Grantee::ITSELF),
+            Tuple::new(target(Place::Role(1)), Relation::Assignee, user),
+            Tuple::new(target(Place::Share(2)), Relation::Owner, user),
+            Tuple::new(target(Place::Bucket(bucket)), Relation::Reader, Grantee::ANYONE),
+            Tuple::new(target(Place::Prefix(bucket, b"a\0/".to_vec())), Relation::DenyAll, group).until(Timestamp(1)),
+            Tuple::new(target(Place::Object(bucket, b"a/".to_vec())), Relation::Writer, user).when(condition()),
+        ]
+    }
+
+    /// These bytes are on disks: they never change, and what once was written is read for ever.
+    const GOLDEN: [(&str, &str); 7] = [
+        ("720000000300014000000300000005", "0100"),
+        ("72000000030100000009120000000000000000", "0100"),
+        ("72000000030200000001104000000300000005", "0100"),
+        ("72000000030300000002004000000300000005", "0100"),
+        ("72000000030400000007000100021000000000000000", "0100"),
+        ("720000000304000000076100ff2f0001000c6000000400000009", "01010100000000000000"),
+        (
+            "72000000030400000007612f000101034000000300000005",
+            "01020f0204080a000000062020010db80000000000000000000000001fe001380484030000",
+        ),
+    ];
+
+    #[test]
+    fn golden_bytes_of_every_kind_of_tuple() {
+        for (tuple, (key, value)) in tuples().iter().zip(GOLDEN) {
+            let (row_key, row_value) = tuple_row(tuple);
+            assert_eq!((&*hex(&row_key), &*hex(&row_value)), (key, value), "{tuple:?}");
+            assert_eq!(decode_tuple(&row_key, &row_value).unwrap(), *tuple);
+        }
+    }
+
+    #[test]
+    fn golden_bytes_of_state_and_log() {
+        let state = State { revision: 2, oldest: 1, epoch: [0xE0; 16], token_key: [0x70; 32] };
+        let expect = format!("0102000000000000000100000000000000{}{}", "e0".repeat(16), "70".repeat(32));
+        assert_eq!(hex(&state.encode()), expect);
+        assert_eq!(State::decode(&state.encode()).unwrap(), state);
+        let tuple = tuples().remove(0);
+        let events = vec![Event::Set(tuple.clone()), Event::Gone(tuple.key)];
+        let entry = LogEntry { revision: 2, at: Timestamp(0x0102), tenant: TenantId(3), events };
+        let row = "720000000300014000000300000005";
+        let expect = format!("01020100000000000003000000020000000f00{row}020001000f00{row}0000");
+        assert_eq!(hex(&entry.encode()), expect);
+        assert_eq!(LogEntry::decode(2, &entry.encode()).unwrap(), entry);
+        assert_eq!(hex(&log_key(258)), "6c000000000000000102");
+        assert_eq!(log_revision(&log_key(258)).unwrap(), 258);
+        assert_eq!(hex(&idempotency_key(TenantId(3), b"k")), "6c01000000036b");
+        let value = idempotency_value(7, &[9; 32]);
+        assert_eq!(decode_idempotency(&value).unwrap(), (7, [9; 32]));
+    }
+
+    #[test]
+    fn damaged_rows_are_refused_and_never_panic() {
+        for tuple in tuples() {
+            let (key, value) = tuple_row(&tuple);
+            for n in 0..key.len() {
+                assert!(decode_key(&key[..n]).is_err(), "a key of {n} bytes");
+            }
+            for n in 0..value.len() {
+                assert!(decode_tuple(&key, &value[..n]).is_err(), "a value of {n} bytes");
+            }
+            assert!(decode_tuple(&key, &[&value[..], &[0]].concat()).is_err(), "longer");
+            for i in 0..key.len() {
+                for bit in 0..8 {
+                    let mut other = key.clone();
+                    other[i] ^= 1 << bit;
+                    // Another row or none, but never the same.
+                    assert!(decode_key(&other).is_ok_and(|k| k != tuple.key) || decode_key(&other).is_err());
+                }
+            }
+            for i in 0..value.len() {
+                for bit in 0..8 {
+                    let mut other = value.clone();
+                    other[i] ^= 1 << bit;
+                    drop(decode_tuple(&key, &other));
+                }
+            }
+        }
+        assert!(State::decode(&[2; 65]).is_err() && LogEntry::decode(1, &[1, 0]).is_err());
+    }
+
+    #[test]
+    fn rows_of_a_bucket_stand_in_the_order_of_places() {
+        let bucket = BucketId(7);
+        let places = [
+            Place::Bucket(bucket),
+            Place::Object(bucket, b"a".to_vec()),
+            Place::Object(bucket, b"a\0".to_vec()),
+            Place::Prefix(bucket, b"a/".to_vec()),
+            Place::Object(bucket, b"a/".to_vec()),
+            Place::Object(bucket, b"a/b".to_vec()),
+            Place::Object(bucket, b"a0".to_vec()),
+        ];
+        let rows: Vec<_> = places.into_iter().map(|p| target_prefix(&target(p))).collect();
+        assert!(rows.is_sorted());
+        assert!(rows.iter().all(|row| row.starts_with(&bucket_prefix(TenantId(3), bucket))));
+    }
+}

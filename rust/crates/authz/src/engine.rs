@@ -18,6 +18,7 @@ use crate::model::{Relation, Target};
 use crate::permission::Permission;
 use crate::resolve::{Depends, MEMO_PLACES, Memo, Principal, Resolved};
 use crate::root::Root;
+use crate::verdict::{VERDICT_PLACES, Verdicts};
 use crate::write::{Pending, Writer};
 
 /// What can be set when an engine is opened; the defaults are for service.
@@ -27,11 +28,13 @@ pub struct Settings {
     pub merge_at: usize,
     /// Places of the memo of resolved subjects; 0 switches it off.
     pub memo_places: usize,
+    /// Places of the cache of verdicts; 0 switches it off.
+    pub verdict_places: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { merge_at: MERGE_AT, memo_places: MEMO_PLACES }
+        Self { merge_at: MERGE_AT, memo_places: MEMO_PLACES, verdict_places: VERDICT_PLACES }
     }
 }
 
@@ -111,6 +114,7 @@ pub(crate) struct Inner {
     pub(crate) meta: Arc<dyn Metastore>,
     pub(crate) root: ArcSwap<Root>,
     pub(crate) memo: Memo,
+    pub(crate) verdicts: Verdicts,
     pub(crate) writer: Mutex<Writer>,
     pub(crate) queue: Mutex<Vec<Pending>>,
     /// The published revision, for those who wait for the next.
@@ -136,6 +140,7 @@ impl Engine {
             published: Mutex::new(root.revision),
             root: ArcSwap::from_pointee(root),
             memo: Memo::new(settings.memo_places),
+            verdicts: Verdicts::new(settings.verdict_places)?,
             writer: Mutex::new(writer),
             queue: Mutex::new(Vec::new()),
             news: Condvar::new(),
@@ -162,10 +167,25 @@ impl Engine {
         spot.validate()?;
         let inner = &*self.inner;
         let root = inner.root.load();
-        inner.memo.with((&root.ids, root.ids_stamp), principal, tenant, (moment.now, &moment.facts), |resolved| {
-            let eval = eval(&root, inner.name, resolved, tenant, spot.bucket(), moment);
-            answer(permission, &at(&eval, spot), root.revision)
-        })
+        let bucket = spot.bucket().and_then(|b| root.bucket(tenant, b)).map(|b| &**b);
+        let name = inner.verdicts.name(&root, principal, permission, tenant, spot);
+        if let Some(name) = name {
+            let since = bucket.map_or(0, |b| b.stamp).max(root.ids_stamp);
+            if let Some(known) = inner.verdicts.get(name, since, &root, moment.now) {
+                return Ok(known);
+            }
+        }
+        let (answer, keep) =
+            inner.memo.with(root.membership(), principal, tenant, (moment.now, &moment.facts), |resolved| {
+                let eval = Eval { bucket, name: inner.name, resolved, now: moment.now, facts: &moment.facts };
+                let state = at(&eval, spot);
+                // An answer in which something has expired is not true for an earlier moment.
+                (answer(permission, &state, root.revision), !state.depends.conditional && !state.depends.expired)
+            })?;
+        if let Some(name) = name.filter(|_| keep) {
+            inner.verdicts.put(name, &answer);
+        }
+        Ok(answer)
     }
 
     /// Whether the principal stands in this relation to a target that is named by number: manager of a group, owner of
@@ -191,7 +211,7 @@ impl Engine {
         };
         Ok(pinned.resolved.grantees.iter().any(|(grantee, strata)| {
             let edge = pinned.root.ids.get(packed, *grantee);
-            strata & crate::resolve::ALLOW != 0 && edge.is_some_and(|e| holds(e.mask, e.qualifiers()))
+            strata & crate::resolve::ALLOW != 0 && holds(edge.mask, edge.qualifiers)
         }))
     }
 
@@ -204,8 +224,7 @@ impl Engine {
         moment: &Moment,
     ) -> Result<Pinned, AuthzError> {
         let root = self.inner.root.load_full();
-        let ids = (&root.ids, root.ids_stamp);
-        let resolved = self.inner.memo.get(ids, principal, tenant, (moment.now, &moment.facts))?;
+        let resolved = self.inner.memo.get(root.membership(), principal, tenant, (moment.now, &moment.facts))?;
         Ok(Pinned { root, resolved, name: self.inner.name, tenant, bucket, moment: *moment })
     }
 
@@ -250,18 +269,6 @@ pub struct Sizes {
     pub closure_entries: usize,
 }
 
-fn eval<'a>(
-    root: &'a Root,
-    name: HashKey,
-    resolved: &'a Resolved,
-    tenant: TenantId,
-    bucket: Option<BucketId>,
-    moment: &'a Moment,
-) -> Eval<'a> {
-    let bucket = bucket.and_then(|b| root.bucket(tenant, b)).map(|b| &**b);
-    Eval { bucket, name, resolved, now: moment.now, facts: &moment.facts }
-}
-
 fn at(eval: &Eval<'_>, spot: Spot<'_>) -> State {
     match spot {
         Spot::Tenant => eval.tenant(),
@@ -283,6 +290,8 @@ pub(crate) struct Pinned {
 
 impl Pinned {
     pub(crate) fn eval(&self) -> Eval<'_> {
-        eval(&self.root, self.name, &self.resolved, self.tenant, self.bucket, &self.moment)
+        let bucket = self.bucket.and_then(|b| self.root.bucket(self.tenant, b)).map(|b| &**b);
+        let Self { name, resolved, moment, .. } = self;
+        Eval { bucket, name: *name, resolved, now: moment.now, facts: &moment.facts }
     }
 }

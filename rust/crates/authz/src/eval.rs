@@ -11,9 +11,9 @@ use crate::node::{QUALIFIED, View};
 use crate::permission::Permission;
 use crate::resolve::{ALLOW, DENY, Depends, Resolved};
 
-/// Edges of a place up to which each is looked up in the subject; beyond, each of the subject's is searched in the
-/// edges, when there are fewer of those.
-const SCANNED: usize = 16;
+/// Edges of a place, per grantee of the subject, up to which each edge is looked up in the subject; beyond, each
+/// grantee is searched in the edges. A look-up costs some 3 ns, a search with its mispredicted branches some 30.
+const SCANNED: usize = 8;
 
 /// Ancestors whose names are looked up before any is evaluated, so that their cache misses overlap.
 const AHEAD: usize = 8;
@@ -72,7 +72,7 @@ impl<'a> Eval<'a> {
     pub(crate) fn gather(&self, view: View<'_>) -> Gathered {
         let mut sum = Gathered::default();
         let edges = view.edges;
-        if edges.len() <= SCANNED || edges.len() <= self.resolved.grantees.len() {
+        if edges.len() <= SCANNED * self.resolved.grantees.len() {
             for edge in edges {
                 let strata = self.resolved.holds(edge.grantee());
                 if strata != 0 {

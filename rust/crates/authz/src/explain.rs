@@ -92,11 +92,12 @@ fn decides(
     spot: Spot<'_>,
     allowed: bool,
 ) -> Result<Option<Granted>, AuthzError> {
-    let mut found: Option<Granted> = None;
+    // Of the denies only the first; of the allows all that are not cut, the nearest last.
+    let mut found: Vec<Granted> = Vec::new();
     for (place, tuples) in levels(pinned, spot)? {
         let isolated = tuples.iter().any(|(_, q)| q.relation == Relation::Isolated);
         if isolated && allowed {
-            found = found.filter(|g| match g.place {
+            found.retain(|g| match g.place {
                 Place::Tenant => g.relation.bit() & (bits::OWNER | bits::ADMIN) != 0,
                 Place::Bucket(_) => g.relation == Relation::Owner,
                 _ => false,
@@ -108,17 +109,17 @@ fn decides(
             let relevant = if allowed {
                 strata & ALLOW != 0 && holds == Tri::True && qualifier.relation.bit() & permission.allows() != 0
             } else {
-                found.is_none()
+                found.is_empty()
                     && strata & DENY != 0
                     && holds != Tri::False
                     && qualifier.relation.bit() & permission.denies() & bits::DENIES != 0
             };
             if relevant {
-                found = Some(Granted { place: place.clone(), relation: qualifier.relation, grantee });
+                found.push(Granted { place: place.clone(), relation: qualifier.relation, grantee });
             }
         }
     }
-    Ok(found)
+    Ok(found.pop())
 }
 
 /// The tuples of the tenant, the bucket, each prefix and the object, from the top down.
@@ -151,7 +152,7 @@ fn on_tenant(pinned: &Pinned) -> Result<Vec<(Grantee, Qualifier)>, AuthzError> {
         for (relation, _) in Relation::ALL.iter().filter(|(r, _)| edge.mask & r.bit() != 0) {
             tuples.push((grantee, Qualifier { relation: *relation, expires_at: None, condition: None }));
         }
-        tuples.extend(edge.qualifiers().iter().map(|q| (grantee, q.clone())));
+        tuples.extend(edge.qualifiers.iter().map(|q| (grantee, q.clone())));
     }
     Ok(tuples)
 }

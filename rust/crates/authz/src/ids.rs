@@ -17,53 +17,52 @@ use crate::ptree::PTree;
 pub const GROUPS_PER_SUBJECT: usize = 4096;
 
 /// How a grantee stands to a target that is named by number.
-#[derive(Clone, Default, Debug, PartialEq, Eq)]
-pub(crate) struct IdEdge {
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub(crate) struct IdEdge<'a> {
     /// Relations that simply hold, and [`QUALIFIED`].
     pub(crate) mask: u32,
-    pub(crate) qualifiers: Option<Arc<[Qualifier]>>,
+    pub(crate) qualifiers: &'a [Qualifier],
 }
 
-impl IdEdge {
-    pub(crate) fn qualifiers(&self) -> &[Qualifier] {
-        self.qualifiers.as_deref().unwrap_or_default()
-    }
-
-    fn change(&self, change: &Result<Qualifier, Relation>) -> (bool, IdEdge) {
+impl IdEdge<'_> {
+    /// Whether the relation was there, the new mask, and the new qualifiers.
+    fn change(&self, change: &Result<Qualifier, Relation>) -> (bool, u32, Vec<Qualifier>) {
         let relation = match change {
             Ok(qualifier) => qualifier.relation,
             Err(relation) => *relation,
         };
-        let mut others: Vec<Qualifier> = self.qualifiers().iter().filter(|q| q.relation != relation).cloned().collect();
-        let had = self.mask & relation.bit() != 0 || others.len() != self.qualifiers().len();
+        let mut others: Vec<Qualifier> = self.qualifiers.iter().filter(|q| q.relation != relation).cloned().collect();
+        let had = self.mask & relation.bit() != 0 || others.len() != self.qualifiers.len();
         let mut mask = self.mask & !relation.bit() & !QUALIFIED;
         match change {
             Ok(q) if q.expires_at.is_none() && q.condition.is_none() => mask |= relation.bit(),
             Ok(q) => others.push(q.clone()),
             Err(_) => {}
         }
-        if others.is_empty() {
-            return (had, IdEdge { mask, qualifiers: None });
+        if !others.is_empty() {
+            mask |= QUALIFIED;
         }
-        (had, IdEdge { mask: mask | QUALIFIED, qualifiers: Some(others.into()) })
+        (had, mask, others)
     }
 }
 
-/// Everything named by number.
+/// Everything named by number. The two trees hold masks only: 24 bytes an edge each way.
 #[derive(Clone, Default)]
 pub(crate) struct Ids {
     /// (target, grantee).
-    forward: PTree<(Grantee, Grantee), IdEdge>,
+    forward: PTree<(Grantee, Grantee), u32>,
     /// (grantee, target).
-    backward: PTree<(Grantee, Grantee), IdEdge>,
+    backward: PTree<(Grantee, Grantee), u32>,
+    /// (target, grantee), where the mask says so.
+    qualified: PTree<(Grantee, Grantee), Arc<[Qualifier]>>,
     /// Every group and role a group is in, itself included, ascending. No entry: only itself.
     closure: PTree<Grantee, Arc<[Grantee]>>,
     /// Groups that are in a container by an edge which the closure leaves out.
     special: PTree<Grantee, ()>,
 }
 
-fn is_plain(member: Grantee, container: Grantee, edge: &IdEdge) -> bool {
-    edge.mask & bits::CONTAINS != 0 && member.tenant() == container.tenant()
+fn is_plain(member: Grantee, container: Grantee, mask: u32) -> bool {
+    mask & bits::CONTAINS != 0 && member.tenant() == container.tenant()
 }
 
 impl Ids {
@@ -74,15 +73,20 @@ impl Ids {
         grantee: Grantee,
         change: &Result<Qualifier, Relation>,
     ) -> Result<bool, AuthzError> {
-        let old = self.forward.get(&(target, grantee)).cloned().unwrap_or_default();
-        let (had, new) = old.change(change);
-        let (was, is) = (is_plain(grantee, target, &old), is_plain(grantee, target, &new));
-        if new.mask == 0 {
+        let old = self.get(target, grantee);
+        let (was, (had, mask, qualifiers)) = (is_plain(grantee, target, old.mask), old.change(change));
+        let is = is_plain(grantee, target, mask);
+        if mask == 0 {
             self.forward.remove(&(target, grantee));
             self.backward.remove(&(grantee, target));
         } else {
-            self.forward.insert((target, grantee), new.clone());
-            self.backward.insert((grantee, target), new);
+            self.forward.insert((target, grantee), mask);
+            self.backward.insert((grantee, target), mask);
+        }
+        if qualifiers.is_empty() {
+            self.qualified.remove(&(target, grantee));
+        } else {
+            self.qualified.insert((target, grantee), qualifiers.into());
         }
         if grantee.kind() == Kind::Group && target.is_container() {
             match (was, is) {
@@ -90,10 +94,10 @@ impl Ids {
                 (true, false) => self.unlink(grantee),
                 _ => {}
             }
-            let special = |(container, edge): (Grantee, &IdEdge)| {
-                container.is_container() && edge.mask != 0 && !is_plain(grantee, container, edge)
+            let special = |(container, mask): (Grantee, u32)| {
+                container.is_container() && mask != 0 && !is_plain(grantee, container, mask)
             };
-            if self.of_grantee(grantee).any(special) {
+            if self.masks_of_grantee(grantee).any(special) {
                 self.special.insert(grantee, ());
             } else {
                 self.special.remove(&grantee);
@@ -103,25 +107,36 @@ impl Ids {
     }
 
     /// The tuples between a target and a grantee.
-    pub(crate) fn get(&self, target: Grantee, grantee: Grantee) -> Option<&IdEdge> {
-        self.forward.get(&(target, grantee))
+    pub(crate) fn get(&self, target: Grantee, grantee: Grantee) -> IdEdge<'_> {
+        let mask = self.forward.get(&(target, grantee)).copied().unwrap_or_default();
+        self.edge(target, grantee, mask)
+    }
+
+    fn edge(&self, target: Grantee, grantee: Grantee, mask: u32) -> IdEdge<'_> {
+        let aside = (mask & QUALIFIED != 0).then(|| self.qualified.get(&(target, grantee))).flatten();
+        IdEdge { mask, qualifiers: aside.map_or(&[], |all| all) }
     }
 
     /// The grantees of a target, ascending, from one on.
-    pub(crate) fn of_target(&self, target: Grantee, from: Grantee) -> impl Iterator<Item = (Grantee, &IdEdge)> {
+    pub(crate) fn of_target(&self, target: Grantee, from: Grantee) -> impl Iterator<Item = (Grantee, IdEdge<'_>)> {
         let all = self.forward.iter_from(move |k| *k < (target, from));
-        all.take_while(move |((t, _), _)| *t == target).map(|((_, g), e)| (*g, e))
+        let all = all.take_while(move |((t, _), _)| *t == target);
+        all.map(move |((_, g), mask)| (*g, self.edge(target, *g, *mask)))
     }
 
     /// The targets of a grantee, ascending.
-    pub(crate) fn of_grantee(&self, grantee: Grantee) -> impl Iterator<Item = (Grantee, &IdEdge)> {
+    pub(crate) fn of_grantee(&self, grantee: Grantee) -> impl Iterator<Item = (Grantee, IdEdge<'_>)> {
+        self.masks_of_grantee(grantee).map(move |(target, mask)| (target, self.edge(target, grantee, mask)))
+    }
+
+    fn masks_of_grantee(&self, grantee: Grantee) -> impl Iterator<Item = (Grantee, u32)> {
         let all = self.backward.iter_from(move |k| *k < (grantee, Grantee::ITSELF));
-        all.take_while(move |((g, _), _)| *g == grantee).map(|((_, t), e)| (*t, e))
+        all.take_while(move |((g, _), _)| *g == grantee).map(|((_, t), mask)| (*t, *mask))
     }
 
     /// Whether a flag of a group is set.
     pub(crate) fn flag(&self, group: Grantee, flag: u32) -> bool {
-        self.get(group, Grantee::ITSELF).is_some_and(|edge| edge.mask & flag != 0)
+        self.forward.get(&(group, Grantee::ITSELF)).is_some_and(|mask| mask & flag != 0)
     }
 
     /// Every group and role a group is in by plain edges, itself included.
@@ -147,11 +162,11 @@ impl Ids {
     fn plain_groups_in(&self, group: Grantee) -> Vec<Grantee> {
         let first = Grantee::from_raw((Kind::Group as u64) << 60);
         let groups = self.of_target(group, first).take_while(|(g, _)| g.kind() == Kind::Group);
-        groups.filter(|(g, e)| is_plain(*g, group, e)).map(|(g, _)| g).collect()
+        groups.filter(|(g, e)| is_plain(*g, group, e.mask)).map(|(g, _)| g).collect()
     }
 
     fn plain_above(&self, group: Grantee) -> Vec<Grantee> {
-        let all = self.of_grantee(group).filter(|(t, e)| t.is_container() && is_plain(group, *t, e));
+        let all = self.masks_of_grantee(group).filter(|(t, mask)| t.is_container() && is_plain(group, *t, *mask));
         all.map(|(t, _)| t).collect()
     }
 

@@ -29,6 +29,7 @@ mod ptree;
 mod ranges;
 mod resolve;
 mod root;
+mod verdict;
 mod write;
 
 pub use authorizer::{Authorizer, principal};

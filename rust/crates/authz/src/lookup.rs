@@ -197,7 +197,7 @@ impl Search<'_> {
                     continue;
                 }
                 let mut outcome = if edge.mask & bits::CONTAINS != 0 { Tri::True } else { Tri::False };
-                for q in edge.qualifiers().iter().filter(|q| q.relation.bit() & bits::CONTAINS != 0) {
+                for q in edge.qualifiers.iter().filter(|q| q.relation.bit() & bits::CONTAINS != 0) {
                     outcome = Depends::default().on(q, self.moment.now, &self.moment.facts);
                 }
                 let surely = surely && outcome == Tri::True;

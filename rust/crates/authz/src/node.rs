@@ -49,9 +49,10 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// Makes a relation hold as the qualifier says, or simply when it says nothing. Replaces what was there.
-    pub(crate) fn set(&mut self, grantee: Grantee, qualifier: Qualifier) {
-        self.remove(grantee, qualifier.relation);
+    /// Makes a relation hold as the qualifier says, or simply when it says nothing. Replaces what was there, and says
+    /// whether there was something.
+    pub(crate) fn set(&mut self, grantee: Grantee, qualifier: Qualifier) -> bool {
+        let had = self.remove(grantee, qualifier.relation);
         let at = match self.edges.binary_search_by_key(&grantee, |e| e.grantee()) {
             Ok(at) => at,
             Err(at) => {
@@ -66,6 +67,7 @@ impl Record {
             let to = self.qualifiers.partition_point(|(g, q)| (*g, q.relation) < (grantee, qualifier.relation));
             self.qualifiers.insert(to, (grantee, qualifier));
         }
+        had
     }
 
     /// Whether the relation was there.

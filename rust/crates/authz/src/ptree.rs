@@ -219,9 +219,12 @@ fn join<K: Clone, V: Clone>(left: &mut Node<K, V>, right: &Node<K, V>) {
     }
 }
 
+/// The children of a branch that are still to come.
+type Rest<'a, K, V> = std::slice::Iter<'a, (K, Arc<Node<K, V>>)>;
+
 /// The entries of a map in order.
 pub(crate) struct Iter<'a, K, V> {
-    above: Vec<std::slice::Iter<'a, (K, Arc<Node<K, V>>)>>,
+    above: Vec<Rest<'a, K, V>>,
     leaf: std::slice::Iter<'a, (K, V)>,
 }
 

@@ -334,10 +334,8 @@ fn base_row(bucket: &Bucket, grantee: Grantee, begin: u32) -> &[u32] {
 }
 
 fn push_row<'a>(rows: &mut BinaryHeap<Reverse<(u32, &'a [u32])>>, row: &'a [u32], end: u32) {
-    if let Some((&first, rest)) = row.split_first() {
-        if first < end {
-            rows.push(Reverse((first, rest)));
-        }
+    if let Some((&first, rest)) = row.split_first().filter(|(first, _)| **first < end) {
+        rows.push(Reverse((first, rest)));
     }
 }
 

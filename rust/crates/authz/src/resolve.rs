@@ -79,8 +79,8 @@ impl Depends {
 pub(crate) struct Resolved {
     principal: Principal,
     tenant: TenantId,
-    /// Revision of the memberships it was computed from.
-    stamp: u64,
+    /// Generation and revision of the memberships it was computed from.
+    stamp: (u64, u64),
     /// The moment it was computed for.
     at: Timestamp,
     pub(crate) depends: Depends,
@@ -88,6 +88,8 @@ pub(crate) struct Resolved {
     pub(crate) grantees: Vec<(Grantee, u8)>,
     /// The same as a table with open addressing; `u64::MAX` is an empty place.
     table: Box<[(u64, u8)]>,
+    /// One bit for each grantee's hash: most of the others are told apart without the table.
+    sieve: u64,
     /// Allows and denies on the tenant itself.
     pub(crate) allow: u32,
     pub(crate) deny: u32,
@@ -100,8 +102,12 @@ impl Resolved {
     #[inline]
     pub(crate) fn holds(&self, grantee: Grantee) -> u8 {
         let bits = grantee.bits();
+        let spread = bits.wrapping_mul(SPREAD);
+        if self.sieve & 1 << (spread >> 58) == 0 {
+            return 0;
+        }
         let mask = self.table.len() - 1;
-        let mut at = (bits.wrapping_mul(SPREAD) >> 32) as usize & mask;
+        let mut at = (spread >> 32) as usize & mask;
         loop {
             let (found, strata) = self.table[at];
             if found == bits {
@@ -118,7 +124,9 @@ impl Resolved {
         let size = (self.grantees.len() * 2 + 1).next_power_of_two();
         let mut table = vec![(u64::MAX, 0); size].into_boxed_slice();
         for (grantee, strata) in &self.grantees {
-            let mut at = (grantee.bits().wrapping_mul(SPREAD) >> 32) as usize & (size - 1);
+            let spread = grantee.bits().wrapping_mul(SPREAD);
+            self.sieve |= 1 << (spread >> 58);
+            let mut at = (spread >> 32) as usize & (size - 1);
             while table[at].0 != u64::MAX {
                 at = (at + 1) & (size - 1);
             }
@@ -131,7 +139,7 @@ impl Resolved {
 /// Computes a subject's grantees.
 pub(crate) fn resolve(
     ids: &Ids,
-    stamp: u64,
+    stamp: (u64, u64),
     principal: Principal,
     tenant: TenantId,
     now: Timestamp,
@@ -158,8 +166,18 @@ pub(crate) fn resolve(
     }
     grantees.sort_unstable();
     let depends = climb.depends;
-    let mut resolved =
-        Resolved { principal, tenant, stamp, at: now, depends, grantees, table: Box::default(), allow: 0, deny: 0 };
+    let mut resolved = Resolved {
+        principal,
+        tenant,
+        stamp,
+        at: now,
+        depends,
+        grantees,
+        table: Box::default(),
+        sieve: 0,
+        allow: 0,
+        deny: 0,
+    };
     resolved.seal();
     on_tenant(ids, &mut resolved, now, facts)?;
     Ok(resolved)
@@ -169,9 +187,9 @@ pub(crate) fn resolve(
 fn on_tenant(ids: &Ids, resolved: &mut Resolved, now: Timestamp, facts: &Facts) -> Result<(), AuthzError> {
     let target = Grantee::tenant_target(resolved.tenant)?;
     let (mut allow, mut deny, mut depends) = (0, 0, Depends::default());
-    let mut add = |strata: u8, edge: &IdEdge| {
+    let mut add = |strata: u8, edge: IdEdge<'_>| {
         let (mut sure, mut possible) = (edge.mask, edge.mask);
-        for qualifier in edge.qualifiers() {
+        for qualifier in edge.qualifiers {
             match depends.on(qualifier, now, facts) {
                 Tri::True => {
                     sure |= qualifier.relation.bit();
@@ -188,7 +206,7 @@ fn on_tenant(ids: &Ids, resolved: &mut Resolved, now: Timestamp, facts: &Facts) 
         ids.of_target(target, Grantee::ITSELF).for_each(|(g, edge)| add(resolved.holds(g), edge));
     } else {
         for (grantee, strata) in &resolved.grantees {
-            ids.get(target, *grantee).into_iter().for_each(|edge| add(*strata, edge));
+            add(*strata, ids.get(target, *grantee));
         }
     }
     if resolved.principal.admin && resolved.principal.grantee.tenant() == resolved.tenant {
@@ -218,7 +236,7 @@ impl Climb<'_> {
         while let Some((member, sure)) = self.todo.pop() {
             let ids = self.ids;
             for (container, edge) in ids.of_grantee(member).filter(|(t, _)| t.is_container()) {
-                match self.edge(member, container, edge) {
+                match self.edge(member, container, &edge) {
                     Tri::True => self.reach(container, sure)?,
                     Tri::Unknown => self.reach(container, false)?,
                     Tri::False => {}
@@ -228,7 +246,7 @@ impl Climb<'_> {
         Ok(())
     }
 
-    fn edge(&mut self, member: Grantee, container: Grantee, edge: &IdEdge) -> Tri {
+    fn edge(&mut self, member: Grantee, container: Grantee, edge: &IdEdge<'_>) -> Tri {
         if member.tenant() != container.tenant() {
             let exported = member.kind() != Kind::Group || self.ids.flag(member, bits::EXPORTED);
             if !exported || !self.ids.flag(container, bits::OPEN) {
@@ -241,7 +259,7 @@ impl Climb<'_> {
         if edge.mask & QUALIFIED == 0 {
             return Tri::False;
         }
-        let found = edge.qualifiers().iter().find(|q| q.relation.bit() & bits::CONTAINS != 0);
+        let found = edge.qualifiers.iter().find(|q| q.relation.bit() & bits::CONTAINS != 0);
         found.map_or(Tri::False, |q| self.depends.on(q, self.now, self.facts))
     }
 
@@ -296,7 +314,7 @@ impl Memo {
     /// Runs with the subject resolved, from memory or anew.
     pub(crate) fn with<R>(
         &self,
-        ids: (&Ids, u64),
+        ids: (&Ids, (u64, u64)),
         principal: Principal,
         tenant: TenantId,
         at: (Timestamp, &Facts),
@@ -321,21 +339,20 @@ impl Memo {
     /// The subject resolved, to keep for a while.
     pub(crate) fn get(
         &self,
-        ids: (&Ids, u64),
+        ids: (&Ids, (u64, u64)),
         principal: Principal,
         tenant: TenantId,
         at: (Timestamp, &Facts),
     ) -> Result<Arc<Resolved>, AuthzError> {
-        if let Some(place) = self.place(principal, tenant) {
-            if let Some(known) = place.load_full().filter(|r| fits(r, ids.1, principal, tenant, at.0)) {
-                return Ok(known);
-            }
+        let known = self.place(principal, tenant).and_then(|place| place.load_full());
+        if let Some(known) = known.filter(|r| fits(r, ids.1, principal, tenant, at.0)) {
+            return Ok(known);
         }
         resolve(ids.0, ids.1, principal, tenant, at.0, at.1).map(Arc::new)
     }
 }
 
-fn fits(known: &Resolved, stamp: u64, principal: Principal, tenant: TenantId, now: Timestamp) -> bool {
+fn fits(known: &Resolved, stamp: (u64, u64), principal: Principal, tenant: TenantId, now: Timestamp) -> bool {
     known.stamp == stamp
         && known.principal == principal
         && known.tenant == tenant

@@ -19,6 +19,8 @@ use crate::ptree::PTree;
 pub(crate) struct Root {
     /// The log's revision it shows.
     pub(crate) revision: u64,
+    /// Counts how often this process loaded the store anew: a revision means one state only within a generation.
+    pub(crate) generation: u64,
     pub(crate) ids: Ids,
     /// The revision of the last change of `ids`: memberships, flags of groups, grants on tenants.
     pub(crate) ids_stamp: u64,
@@ -30,6 +32,11 @@ impl Root {
     #[inline]
     pub(crate) fn bucket(&self, tenant: TenantId, bucket: BucketId) -> Option<&Arc<Bucket>> {
         self.buckets.get(&bucket_key(tenant, bucket))
+    }
+
+    /// What the memberships are stamped with.
+    pub(crate) fn membership(&self) -> (&Ids, (u64, u64)) {
+        (&self.ids, (self.generation, self.ids_stamp))
     }
 
     /// What the log says happened. On an error this root is half changed and must be dropped.
@@ -64,8 +71,8 @@ impl Root {
         let plain = |relation: Relation| Qualifier { relation, expires_at: None, condition: None };
         let relation = key.relation;
         if let Some(target) = key.target.packed()? {
-            let Some(edge) = self.ids.get(target, key.grantee) else { return Ok(None) };
-            let qualified = edge.qualifiers().iter().find(|q| q.relation == relation).cloned();
+            let edge = self.ids.get(target, key.grantee);
+            let qualified = edge.qualifiers.iter().find(|q| q.relation == relation).cloned();
             return Ok(qualified.or((edge.mask & relation.bit() != 0).then(|| plain(relation))));
         }
         let Some((bucket, path, object)) = key.target.in_bucket() else { return Ok(None) };

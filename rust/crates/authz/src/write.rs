@@ -82,10 +82,9 @@ impl WriteTuples {
         };
         too_many(self.changes.len(), CHANGES, "changes")?;
         too_many(self.preconditions.len(), PRECONDITIONS, "preconditions")?;
-        if let Some(key) = &self.idempotency_key {
-            if key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES {
-                return Err(AuthzError::Invalid(format!("an idempotency key has 1 to {IDEMPOTENCY_KEY_BYTES} bytes")));
-            }
+        let bounds = 1..=IDEMPOTENCY_KEY_BYTES;
+        if self.idempotency_key.as_ref().is_some_and(|key| !bounds.contains(&key.len())) {
+            return Err(AuthzError::Invalid(format!("an idempotency key has 1 to {IDEMPOTENCY_KEY_BYTES} bytes")));
         }
         for change in &self.changes {
             match change {
@@ -394,7 +393,8 @@ impl Inner {
         let anew = have > want || (have > 0 && epoch(&stored) != epoch(&writer.state));
         if anew || stored.as_ref().is_some_and(|s| s.oldest > have + 1) {
             drop(snapshot);
-            let (root, fresh) = crate::load::load(&*self.meta, self.name)?;
+            let (mut root, fresh) = crate::load::load(&*self.meta, self.name)?;
+            root.generation = ours.generation + 1;
             *writer = fresh;
             self.publish(root);
             return Ok(());

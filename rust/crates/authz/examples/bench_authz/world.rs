@@ -19,7 +19,8 @@ pub struct World {
 }
 
 impl World {
-    /// Tuples: 15 % memberships of users, 1 % groups in groups, 30 % on folders, the rest on objects.
+    /// Tuples: 2 % memberships of users (two groups each), 1 % groups in groups (one each), 37 % on folders, 60 % on
+    /// objects.
     pub fn build(tuples: usize, seed: u64) -> Result<(Self, Memory), Box<dyn std::error::Error>> {
         let scale = |n: usize| (n * tuples / 10_000_000).max(100);
         let mut world = Self {
@@ -33,9 +34,9 @@ impl World {
         let mut batch = Batch::default();
         for i in 0..tuples {
             let mut tuple = match i % 100 {
-                0..=14 => world.member(),
-                15 => world.group_edge(),
-                16..=45 => world.grant(),
+                0..=1 => world.member(),
+                2 => world.group_edge(),
+                3..=39 => world.grant(),
                 _ => world.object(),
             };
             if i % 100 == 99 {

@@ -26,7 +26,11 @@ struct World {
 }
 
 fn settings(seed: u64) -> Settings {
-    Settings { merge_at: [2, 8, 10_000][seed as usize % 3], memo_places: [0, 7, 1024][seed as usize / 3 % 3] }
+    Settings {
+        merge_at: [2, 8, 10_000][seed as usize % 3],
+        memo_places: [0, 7, 1024][seed as usize / 3 % 3],
+        verdict_places: [1024, 0, 3][seed as usize / 9 % 3],
+    }
 }
 
 impl World {
@@ -104,6 +108,8 @@ impl World {
             let spot = spot(&target.place);
             let got = self.engine.check(who, p, tenant, spot, m).unwrap();
             let seed = self.seed;
+            let again = self.engine.check(who, p, tenant, spot, m).unwrap();
+            assert_eq!(again, got, "seed {seed}: a kept verdict");
             assert_eq!(got.allowed, expect, "seed {seed}: {who:?} {p:?} {target:?} {m:?}\n{:#?}", self.naive.tuples);
             let why = self.engine.explain(who, p, tenant, spot, m).unwrap();
             assert_eq!(why.answer.allowed, expect, "seed {seed}: explain");

@@ -43,7 +43,7 @@ pub(crate) fn key(rng: &mut Rng) -> Vec<u8> {
         key.push(b'/');
     }
     if rng.below(4) > 0 || key.is_empty() {
-        key.extend_from_slice(*rng.pick(&SEGMENTS));
+        key.extend_from_slice(rng.pick::<&[u8]>(&SEGMENTS));
     }
     if key.is_empty() { b"x".to_vec() } else { key }
 }
