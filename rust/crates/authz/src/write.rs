@@ -8,7 +8,8 @@ use panthera_base::{TenantId, Timestamp};
 use panthera_meta::{Batch, CommitError, Guard, MetaError, Step};
 use parking_lot::Mutex;
 
-use crate::bucket::bucket_key;
+use crate::base::Base;
+use crate::bucket::{Layer, bucket_key};
 use crate::codec::{self, Event, LogEntry, State};
 use crate::engine::{Engine, Inner};
 use crate::error::AuthzError;
@@ -280,8 +281,15 @@ impl Engine {
         touched.dedup();
         for number in touched {
             if self.inner.begin_merge_locked(number, self.inner.settings.merge_at).is_some() {
-                let inner = Arc::clone(&self.inner);
-                let job = move || inner.finish_merge(number);
+                // The thread does not keep the engine, and with it the store, open while it builds.
+                let (inner, name) = (Arc::downgrade(&self.inner), self.inner.name);
+                let Some(bucket) = self.inner.root.load().buckets.get(&number).cloned() else { continue };
+                let job = move || {
+                    let base = Arc::new(bucket.merged(name));
+                    if let (Some(inner), Some(merging)) = (inner.upgrade(), &bucket.merging) {
+                        inner.put_merged(number, merging, base);
+                    }
+                };
                 // Without a thread the layer is merged by the next `settle`; until then it is read as it is.
                 drop(std::thread::Builder::new().name("authz-merge".into()).spawn(job));
             }
@@ -450,12 +458,15 @@ impl Inner {
     fn finish_merge(&self, number: u64) {
         let Some(bucket) = self.root.load().buckets.get(&number).cloned() else { return };
         let Some(merging) = bucket.merging.clone() else { return };
-        let base = Arc::new(bucket.merged(self.name));
+        self.put_merged(number, &merging, Arc::new(bucket.merged(self.name)));
+    }
+
+    fn put_merged(&self, number: u64, merging: &Arc<Layer>, base: Arc<Base>) {
         let _writer = self.writer.lock();
         let mut root = Root::clone(&self.root.load());
         let Some(mut bucket) = root.buckets.get(&number).cloned() else { return };
         // A store that was loaded anew meanwhile has other layers.
-        if !bucket.merging.as_ref().is_some_and(|layer| Arc::ptr_eq(layer, &merging)) {
+        if !bucket.merging.as_ref().is_some_and(|layer| Arc::ptr_eq(layer, merging)) {
             return;
         }
         let own = Arc::make_mut(&mut bucket);

@@ -114,3 +114,30 @@ fn acknowledged_revokes_hold_after_a_restart_whatever_was_being_written() {
         assert_eq!(reads(&engine, user(1), "b/k"), reads(&engine, user(1), "c/k"), "all or nothing");
     }
 }
+
+#[test]
+fn relations_are_on_disk_when_the_write_returns() {
+    use panthera_meta::lmdb::{Lmdb, Options};
+    let dir = tempfile::tempdir().unwrap();
+    let open = || {
+        // A merge that just ended may hold the store for another moment.
+        let again = |_| std::thread::sleep(std::time::Duration::from_millis(10));
+        let mut tries = (0..500).map(|_| Lmdb::open(dir.path(), &Options::default()).map_err(again));
+        let store = Arc::new(tries.find_map(Result::ok).unwrap());
+        Engine::open(store, Settings { merge_at: 4, ..Settings::default() }).unwrap()
+    };
+    let engine = open();
+    let revoked = prefix("gone/", Relation::Reader, user(1));
+    grant(&engine, revoked.clone());
+    for i in 0..20 {
+        grant(&engine, prefix(&format!("{i}/"), Relation::Reader, user(1)));
+    }
+    let revision = revoke(&engine, revoked.key);
+    let token = engine.token(crate::HOME, revision).unwrap();
+    drop(engine);
+    let engine = open();
+    assert_eq!(engine.revision(), revision);
+    assert_eq!(engine.accept_token(crate::HOME, &token).unwrap(), revision, "tokens outlive a restart");
+    assert!((0..20).all(|i| reads(&engine, user(1), &format!("{i}/k"))) && !reads(&engine, user(1), "gone/k"));
+    assert_eq!(engine.watch(0, None).poll(1000).unwrap().len() as u64, revision);
+}
