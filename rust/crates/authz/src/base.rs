@@ -11,7 +11,7 @@ const NOWHERE: u32 = u32::MAX;
 
 /// 96 bits of the hash and the node it names. The other 32 bits chose the place in the table.
 #[derive(Clone, Copy)]
-struct Slot {
+pub(crate) struct Slot {
     high: u64,
     low: u32,
     node: u32,
@@ -151,17 +151,25 @@ impl Base {
         self.edges.len()
     }
 
+    /// Reads where a name would be found, without looking at what is there: several of these overlap in the memory.
+    #[inline]
+    pub(crate) fn peek(&self, hash: u128) -> Slot {
+        self.slots.get(home(hash, self.slots.len())).copied().unwrap_or(Slot { high: 0, low: 0, node: NOWHERE })
+    }
+
     /// The place with this name.
     #[inline]
     pub(crate) fn find(&self, hash: u128) -> Option<u32> {
+        self.find_from(hash, self.peek(hash))
+    }
+
+    /// The same, when the first slot was read already.
+    #[inline]
+    pub(crate) fn find_from(&self, hash: u128, first: Slot) -> Option<u32> {
         let size = self.slots.len();
-        if size == 0 {
-            return None;
-        }
         let (high, low) = ((hash >> 64) as u64, hash as u32);
-        let mut at = home(hash, size);
+        let (mut at, mut slot) = (home(hash, size), first);
         loop {
-            let slot = &self.slots[at];
             if slot.node == NOWHERE {
                 return None;
             }
@@ -169,6 +177,7 @@ impl Base {
                 return Some(slot.node);
             }
             at = if at + 1 == size { 0 } else { at + 1 };
+            slot = self.slots[at];
         }
     }
 

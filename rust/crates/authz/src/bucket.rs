@@ -85,6 +85,17 @@ impl Bucket {
         self.find_fresh(hash).or_else(|| self.base.find(hash).map(|node| self.base.view(node)))
     }
 
+    /// The same for several names at once, so that their cache misses overlap.
+    #[inline]
+    pub(crate) fn find_all<'a, const N: usize>(&'a self, names: &[u128; N], views: &mut [Option<View<'a>>; N]) {
+        let first = names.map(|name| self.base.peek(name));
+        let settled = self.is_settled();
+        for ((view, name), first) in views.iter_mut().zip(names).zip(first) {
+            let fresh = if settled { None } else { self.find_fresh(*name) };
+            *view = fresh.or_else(|| self.base.find_from(*name, first).map(|node| self.base.view(node)));
+        }
+    }
+
     /// The same, if it was written since the base was built.
     #[inline]
     pub(crate) fn find_fresh(&self, hash: u128) -> Option<View<'_>> {

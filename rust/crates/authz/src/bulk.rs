@@ -5,7 +5,7 @@ use panthera_base::{BucketId, TenantId};
 
 use crate::engine::{Engine, Moment};
 use crate::error::AuthzError;
-use crate::eval::State;
+use crate::eval::{Eval, State};
 use crate::hash::Walk;
 use crate::permission::Permission;
 use crate::ranges::anything_below;
@@ -17,14 +17,46 @@ const WORTH_ASKING: usize = 32;
 /// Most keys of one call: what a caller holds in memory anyway, and some milliseconds of work.
 pub const BULK_KEYS: usize = 1_000_000;
 
-/// What is known of the folder the last key lay in.
-struct Folder<'k> {
-    path: &'k [u8],
+/// A prefix of the last key and what holds on it.
+struct Level<'k> {
+    end: usize,
     state: State,
     walk: Walk<'k>,
+}
+
+/// The way to the folder the last key lay in; keys that stand near one another share most of it.
+struct Trail<'k> {
+    key: &'k [u8],
+    levels: Vec<Level<'k>>,
     seen: usize,
-    /// Nothing below it is granted to the subject, so its verdict is every key's verdict.
-    quiet: Option<bool>,
+    /// Nothing below the folder is granted to the subject, so its verdict is every key's verdict.
+    quiet: bool,
+}
+
+impl<'k> Trail<'k> {
+    fn folder(&self) -> &'k [u8] {
+        self.levels.last().map_or(&[], |level| &self.key[..level.end])
+    }
+
+    /// Goes to another key's folder, from where the two ways part.
+    fn turn(&mut self, eval: &Eval<'_>, key: &'k [u8]) {
+        let shared = self.key.iter().zip(key).take_while(|(a, b)| a == b).count();
+        while self.levels.last().is_some_and(|level| level.end > shared) {
+            self.levels.pop();
+        }
+        let (mut state, mut walk) = match self.levels.last() {
+            Some(level) => (level.state, level.walk.beside(key)),
+            None => (eval.bucket(), eval.name.walk(key)),
+        };
+        if self.levels.is_empty() {
+            self.levels.push(Level { end: 0, state, walk: walk.clone() });
+        }
+        while let Some((prefix, hash)) = walk.next_prefix() {
+            state = eval.step(state, hash);
+            self.levels.push(Level { end: prefix.len(), state, walk: walk.clone() });
+        }
+        (self.key, self.seen, self.quiet) = (key, 0, false);
+    }
 }
 
 impl Engine {
@@ -46,7 +78,7 @@ impl Engine {
         let pinned = self.pin(principal, tenant, Some(bucket), moment)?;
         let eval = pinned.eval();
         let probe = eval.bucket.is_some_and(|b| b.has_objects());
-        let mut last: Option<Folder<'k>> = None;
+        let mut trail = Trail { key: &[], levels: Vec::new(), seen: 0, quiet: false };
         for key in keys {
             if out.len() == BULK_KEYS {
                 return Err(AuthzError::Limit(format!("more than {BULK_KEYS} keys in a call")));
@@ -56,20 +88,17 @@ impl Engine {
                 continue;
             }
             let path = &key[..key.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1)];
-            let folder = match &mut last {
-                Some(folder) if folder.path == path => folder,
-                _ => {
-                    let (state, walk) = eval.folder(key, |_, _| {});
-                    last.insert(Folder { path, state, walk, seen: 0, quiet: (!probe).then_some(true) })
-                }
-            };
-            folder.seen += 1;
-            if folder.quiet.is_none() && folder.seen == WORTH_ASKING {
-                folder.quiet = Some(!anything_below(&eval, path));
+            if trail.levels.is_empty() || trail.folder() != path {
+                trail.turn(&eval, key);
             }
-            let state = match folder.quiet {
-                Some(true) => folder.state,
-                _ => eval.below(folder.state, folder.walk.beside(key)),
+            trail.seen += 1;
+            if trail.seen == WORTH_ASKING {
+                trail.quiet = probe && !anything_below(&eval, path);
+            }
+            let Some(folder) = trail.levels.last() else { continue };
+            let state = match probe && !trail.quiet {
+                true => eval.below(folder.state, &folder.walk.beside(key)),
+                false => folder.state,
             };
             out.push(state.gives(permission));
         }

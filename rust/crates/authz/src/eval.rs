@@ -113,6 +113,11 @@ impl<'a> Eval<'a> {
         sum.isolated |= mask & bits::ISOLATED != 0;
     }
 
+    /// What a prefix adds to the state above it.
+    pub(crate) fn step(&self, above: State, hash: u128) -> State {
+        self.find(hash).map_or(above, |view| above.down(self.gather(view)))
+    }
+
     fn find(&self, hash: u128) -> Option<View<'a>> {
         self.bucket.and_then(|b| b.find(hash))
     }
@@ -144,16 +149,16 @@ impl<'a> Eval<'a> {
         let mut walk = self.name.walk(path);
         let Some(bucket) = self.bucket else { return (state, walk) };
         loop {
-            let mut ahead: [(&[u8], Option<View<'_>>); AHEAD] = [(&[], None); AHEAD];
-            let mut taken = 0;
-            for place in &mut ahead {
-                let Some((prefix, hash)) = walk.next_prefix() else { break };
-                *place = (prefix, bucket.find(hash));
+            let (mut prefixes, mut names, mut taken): ([&[u8]; AHEAD], _, _) = ([&[]; AHEAD], [0; AHEAD], 0);
+            while let Some((prefix, hash)) = if taken < AHEAD { walk.next_prefix() } else { None } {
+                (prefixes[taken], names[taken]) = (prefix, hash);
                 taken += 1;
             }
-            for (prefix, view) in ahead.iter().take(taken) {
+            let mut views = [None; AHEAD];
+            bucket.find_all(&names, &mut views);
+            for (prefix, view) in prefixes.iter().zip(views).take(taken) {
                 if let Some(view) = view {
-                    state = state.down(self.gather(*view));
+                    state = state.down(self.gather(view));
                     each(prefix, state);
                 }
             }
@@ -165,13 +170,35 @@ impl<'a> Eval<'a> {
 
     /// On the object with this key.
     pub(crate) fn key(&self, key: &[u8]) -> State {
-        let (state, walk) = self.folder(key, |_, _| {});
-        self.below(state, walk)
+        let mut state = self.bucket();
+        let Some(bucket) = self.bucket else { return state };
+        let mut walk = self.name.walk(key);
+        loop {
+            let (mut names, mut taken, mut ended) = ([0; AHEAD], 0, false);
+            while taken < AHEAD && !ended {
+                names[taken] = match walk.next_prefix() {
+                    Some((_, hash)) => hash,
+                    None => {
+                        ended = true;
+                        walk.object()
+                    }
+                };
+                taken += 1;
+            }
+            let mut views = [None; AHEAD];
+            bucket.find_all(&names, &mut views);
+            for view in views.into_iter().take(taken).flatten() {
+                state = state.down(self.gather(view));
+            }
+            if ended {
+                return state;
+            }
+        }
     }
 
     /// On the object at which a walk ends, given its folder's state.
     #[inline]
-    pub(crate) fn below(&self, folder: State, walk: Walk<'_>) -> State {
+    pub(crate) fn below(&self, folder: State, walk: &Walk<'_>) -> State {
         match self.bucket {
             Some(bucket) if bucket.has_objects() => match bucket.find(walk.object()) {
                 Some(view) => folder.down(self.gather(view)),

@@ -81,10 +81,11 @@ impl<'a> Walk<'a> {
     }
 
     /// The name of the object with this key, after all prefixes were taken.
-    pub(crate) fn object(mut self) -> u128 {
-        self.hasher.write(self.path.get(self.at..).unwrap_or_default());
-        self.hasher.write(OBJECT_MARK);
-        self.hasher.finish128().as_u128()
+    pub(crate) fn object(&self) -> u128 {
+        let mut hasher = self.hasher;
+        hasher.write(self.path.get(self.at..).unwrap_or_default());
+        hasher.write(OBJECT_MARK);
+        hasher.finish128().as_u128()
     }
 }
 
