@@ -84,6 +84,7 @@ def certificate(home: Path) -> tuple[Path, Path]:
     """A self-signed certificate for localhost: (certificate, key)."""
     cert, key = home / "cert.pem", home / "key.pem"
     words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    words += ["-addext", "basicConstraints=critical,CA:FALSE"]  # rustls takes no authority for a server
     words += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,DNS:*.localhost,IP:127.0.0.1"]
     subprocess.run([*words, "-keyout", key, "-out", cert], check=True, capture_output=True)
     return cert, key
