@@ -82,7 +82,8 @@ def _settings() -> Iterator[str]:
         "`PANTHERA_X_FILE` names a file "
         "whose content is the value of `PANTHERA_X`. Lists are arrays in TOML and separated by commas "
         "elsewhere; a list's "
-        "flag may be repeated; `--no-x` turns an `x` of true or false off. Sizes take KiB, MiB, GiB, TiB. `panthera config show --effective` prints "
+        "flag may be repeated; `--no-x` turns an `x` of true or false off. "
+        "Sizes take KiB, MiB, GiB, TiB. `panthera config show --effective` prints "
         "each value and "
         "where it came from. "
     )
