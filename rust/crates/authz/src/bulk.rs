@@ -5,7 +5,7 @@ use panthera_base::{BucketId, TenantId};
 
 use crate::engine::{Engine, Moment};
 use crate::error::AuthzError;
-use crate::eval::{Eval, State};
+use crate::eval::{AHEAD, Eval, State};
 use crate::hash::Walk;
 use crate::permission::Permission;
 use crate::ranges::anything_below;
@@ -51,9 +51,26 @@ impl<'k> Trail<'k> {
         if self.levels.is_empty() {
             self.levels.push(Level { end: 0, state, walk: walk.clone() });
         }
-        while let Some((prefix, hash)) = walk.next_prefix() {
-            state = eval.step(state, hash);
-            self.levels.push(Level { end: prefix.len(), state, walk: walk.clone() });
+        loop {
+            // Names first, then places, then verdicts: the probes of several levels overlap.
+            let (first, mut names) = (self.levels.len(), [0; AHEAD]);
+            for name in &mut names {
+                let Some((prefix, hash)) = walk.next_prefix() else { break };
+                *name = hash;
+                self.levels.push(Level { end: prefix.len(), state, walk: walk.clone() });
+            }
+            let taken = self.levels.len() - first;
+            let mut views = [None; AHEAD];
+            if let Some(bucket) = eval.bucket {
+                bucket.find_all(&names, &mut views);
+            }
+            for (level, view) in self.levels.iter_mut().skip(first).zip(views) {
+                state = view.map_or(state, |view| state.down(eval.gather(view)));
+                level.state = state;
+            }
+            if taken < AHEAD {
+                break;
+            }
         }
         (self.key, self.seen, self.quiet) = (key, 0, false);
     }

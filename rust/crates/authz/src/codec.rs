@@ -138,9 +138,7 @@ pub(crate) fn decode_key(row: &[u8]) -> Result<TupleKey, AuthzError> {
         }
         _ => return Err(corrupt(&format!("class {class}"))),
     };
-    let relation = Relation::from_number(r.u8()?).map_err(|e| corrupt(&e.to_string()))?;
-    let grantee = Grantee::from_bits(u64::from_be_bytes(r.array()?)).map_err(|e| corrupt(&e.to_string()))?;
-    r.end()?;
+    let (relation, grantee) = decode_tail(r.0)?;
     Ok(TupleKey { target: Target { tenant, place }, relation, grantee })
 }
 
@@ -195,7 +193,20 @@ pub(crate) fn decode_tuple(key: &[u8], value: &[u8]) -> Result<Tuple, AuthzError
     Ok(Tuple { key, expires_at, condition })
 }
 
-fn decode_value(value: &[u8]) -> Result<(Option<Timestamp>, Option<Condition>), AuthzError> {
+/// What ends a tuple's row key after its target: relation and grantee.
+pub(crate) const TAIL: usize = 9;
+
+/// Reads that end.
+pub(crate) fn decode_tail(tail: &[u8]) -> Result<(Relation, Grantee), AuthzError> {
+    let mut r = Reader(tail);
+    let relation = Relation::from_number(r.u8()?).map_err(|e| corrupt(&e.to_string()))?;
+    let grantee = Grantee::from_bits(u64::from_be_bytes(r.array()?)).map_err(|e| corrupt(&e.to_string()))?;
+    r.end()?;
+    Ok((relation, grantee))
+}
+
+/// Reads a row's value: expiry and condition.
+pub(crate) fn decode_value(value: &[u8]) -> Result<(Option<Timestamp>, Option<Condition>), AuthzError> {
     let mut r = Reader(value);
     r.version()?;
     let flags = r.u8()?;

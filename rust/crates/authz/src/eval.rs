@@ -16,7 +16,7 @@ use crate::resolve::{ALLOW, DENY, Depends, Resolved};
 const SCANNED: usize = 8;
 
 /// Ancestors whose names are looked up before any is evaluated, so that their cache misses overlap.
-const AHEAD: usize = 8;
+pub(crate) const AHEAD: usize = 8;
 
 /// What holds at a point of the path.
 #[derive(Clone, Copy, Default)]
@@ -111,11 +111,6 @@ impl<'a> Eval<'a> {
             sum.deny |= possible & bits::DENIES;
         }
         sum.isolated |= mask & bits::ISOLATED != 0;
-    }
-
-    /// What a prefix adds to the state above it.
-    pub(crate) fn step(&self, above: State, hash: u128) -> State {
-        self.find(hash).map_or(above, |view| above.down(self.gather(view)))
     }
 
     fn find(&self, hash: u128) -> Option<View<'a>> {

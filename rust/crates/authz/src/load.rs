@@ -9,13 +9,10 @@ use crate::bucket::{Bucket, bucket_key};
 use crate::codec::{self, Event, State};
 use crate::error::AuthzError;
 use crate::hash::HashKey;
-use crate::model::Target;
+use crate::model::{Target, Tuple, TupleKey};
 use crate::node::{Qualifier, Record, View};
 use crate::root::Root;
 use crate::write::Writer;
-
-/// What ends a tuple's row key after its target: relation and grantee.
-const TAIL: usize = 9;
 
 /// Reads everything.
 pub(crate) fn load(meta: &dyn Metastore, name: HashKey) -> Result<(Root, Writer), AuthzError> {
@@ -63,23 +60,25 @@ impl Loader {
     fn row(&mut self, key: &[u8], value: &[u8]) -> Result<(), AuthzError> {
         let head = key
             .len()
-            .checked_sub(TAIL)
+            .checked_sub(codec::TAIL)
             .ok_or_else(|| AuthzError::Store(MetaError::Corrupt("relations: a tuple's row key is too short".into())))?;
-        let tuple = codec::decode_tuple(key, value)?;
+        // Most rows are of the place the last one was of: only what ends the key is new.
         if self.at != key[..head] || self.target.is_none() {
+            let target = codec::decode_key(key)?.target;
             self.place();
             self.at.clear();
             self.at.extend_from_slice(&key[..head]);
-            self.target = Some(tuple.key.target.clone());
+            self.target = Some(target);
         }
-        if tuple.key.target.in_bucket().is_none() {
-            let (name, revision) = (self.name, self.root.revision);
-            return self.root.apply(name, &Event::Set(tuple), revision).map(|_| ());
-        }
-        let condition = tuple.condition.map(Arc::new);
-        let qualifier = Qualifier { relation: tuple.key.relation, expires_at: tuple.expires_at, condition };
-        self.record.set(tuple.key.grantee, qualifier);
-        Ok(())
+        let (relation, grantee) = codec::decode_tail(&key[head..])?;
+        let (expires_at, condition) = codec::decode_value(value)?;
+        let Some(target) = self.target.as_ref().filter(|t| t.in_bucket().is_none()) else {
+            self.record.set(grantee, Qualifier { relation, expires_at, condition: condition.map(Arc::new) });
+            return Ok(());
+        };
+        let key = TupleKey { target: target.clone(), relation, grantee };
+        let (name, revision) = (self.name, self.root.revision);
+        self.root.apply(name, &Event::Set(Tuple { key, expires_at, condition }), revision).map(|_| ())
     }
 
     /// Hands the place that was being read to its bucket.

@@ -16,7 +16,7 @@ use crate::permission::Permission;
 use crate::resolve::Principal;
 use crate::root::Root;
 
-/// Places of the cache: 32 bytes each, 8 MiB; some minutes of a busy gateway's (subject, key) pairs.
+/// Places of the cache: 32 bytes each, two to a line, 8 MiB; some minutes of a busy gateway's (subject, key) pairs.
 pub(crate) const VERDICT_PLACES: usize = 1 << 18;
 
 const ALLOWED: u64 = 1;
@@ -27,9 +27,15 @@ const FLAGS: u32 = 8;
 
 type Place = [AtomicU64; 4];
 
+/// Two places in one line of the processor's cache, the newer first: two questions that meet do not push each other
+/// out by turns.
+#[derive(Default)]
+#[repr(align(64))]
+struct Pair([Place; 2]);
+
 /// The cache.
 pub(crate) struct Verdicts {
-    places: Box<[Place]>,
+    pairs: Box<[Pair]>,
     key: (u64, u64),
 }
 
@@ -41,8 +47,8 @@ impl Verdicts {
     /// With no places it never remembers.
     pub(crate) fn new(places: usize) -> Result<Self, AuthzError> {
         let word = || getrandom::u64().map_err(|e| AuthzError::Limit(format!("no randomness: {e}")));
-        let places = (0..places).map(|_| Place::default()).collect();
-        Ok(Self { places, key: (word()?, word()?) })
+        let pairs = (0..places.div_ceil(2)).map(|_| Pair::default()).collect();
+        Ok(Self { pairs, key: (word()?, word()?) })
     }
 
     /// Names a question, if answers are kept at all.
@@ -55,7 +61,7 @@ impl Verdicts {
         tenant: TenantId,
         spot: Spot<'_>,
     ) -> Option<Name> {
-        if self.places.is_empty() {
+        if self.pairs.is_empty() {
             return None;
         }
         let (kind, bucket, path): (u8, BucketId, &[u8]) = match spot {
@@ -78,18 +84,16 @@ impl Verdicts {
         Some(Name(hash.h1, hash.h2))
     }
 
-    fn place(&self, name: Name) -> &Place {
-        let at = (u128::from(name.0) * self.places.len() as u128) >> 64;
-        &self.places[at as usize]
+    fn pair(&self, name: Name) -> &Pair {
+        let at = (u128::from(name.0) * self.pairs.len() as u128) >> 64;
+        &self.pairs[at as usize]
     }
 
     /// The answer, if it is known and still true: computed at `since` or later, and not after `root`.
     #[inline]
     pub(crate) fn get(&self, name: Name, since: u64, root: &Root, now: Timestamp) -> Option<Answer> {
-        let [a, b, payload, until] = self.place(name).each_ref().map(|word| word.load(Ordering::Relaxed));
-        if a ^ payload ^ until != name.0 || b ^ payload.rotate_left(32) ^ until != name.1 {
-            return None;
-        }
+        let found = self.pair(name).0.iter().find_map(|place| read(place, name));
+        let (payload, until) = found?;
         let revision = payload >> FLAGS;
         if revision < since || revision > root.revision || (until != 0 && now.0 >= until) {
             return None;
@@ -111,10 +115,23 @@ impl Verdicts {
             flag(answer.allowed, ALLOWED) | flag(answer.denied, DENIED) | flag(answer.tenant_admin, TENANT_ADMIN);
         let (payload, until) = (answer.revision << FLAGS | flags, answer.valid_until);
         let words = [name.0 ^ payload ^ until, name.1 ^ payload.rotate_left(32) ^ until, payload, until];
-        for (word, value) in self.place(name).iter().zip(words) {
+        let Pair([newer, older]) = self.pair(name);
+        if read(newer, name).is_none() {
+            // What was first moves on; a copy that another thread tears matches no name.
+            newer.iter().zip(older).for_each(|(from, to)| to.store(from.load(Ordering::Relaxed), Ordering::Relaxed));
+        }
+        for (word, value) in newer.iter().zip(words) {
             word.store(value, Ordering::Relaxed);
         }
     }
+}
+
+/// Payload and expiry, if the place holds this name.
+#[inline]
+fn read(place: &Place, name: Name) -> Option<(u64, u64)> {
+    let [a, b, payload, until] = place.each_ref().map(|word| word.load(Ordering::Relaxed));
+    let same = a ^ payload ^ until == name.0 && b ^ payload.rotate_left(32) ^ until == name.1;
+    same.then_some((payload, until))
 }
 
 #[cfg(test)]
@@ -157,12 +174,12 @@ mod tests {
         let name = Name(1, 2);
         one.put(name, &answer(5, 0));
         two.put(name, &Answer { allowed: false, ..answer(6, 77) });
-        let words = |cache: &Verdicts| cache.places[0].each_ref().map(|w| w.load(Ordering::Relaxed));
+        let words = |cache: &Verdicts| cache.pairs[0].0[0].each_ref().map(|w| w.load(Ordering::Relaxed));
         for mix in 1..15 {
             let (a, b) = (words(&one), words(&two));
             let torn = Verdicts::new(1).unwrap();
             for i in 0..4 {
-                torn.places[0][i].store(if mix & 1 << i == 0 { a[i] } else { b[i] }, Ordering::Relaxed);
+                torn.pairs[0].0[0][i].store(if mix & 1 << i == 0 { a[i] } else { b[i] }, Ordering::Relaxed);
             }
             assert!(torn.get(name, 0, &Root { revision: 9, ..Root::default() }, Timestamp(0)).is_none(), "{mix:b}");
         }
