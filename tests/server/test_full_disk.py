@@ -58,15 +58,18 @@ def test_below_the_high_water_mark_only_bytes_are_refused(tmp_path: Path, make_c
         assert s3.get_object(**at, Key="a")["Body"].read() == b"a" * 5000
         assert s3.head_object(**at, Key="a")["ContentLength"] == 5000
         assert [entry["Key"] for entry in s3.list_objects_v2(**at)["Contents"]] == ["a", "b", "c"]
-        s3.copy_object(**at, Key="copy", CopySource="bucket/a")
+        # Rows alone are refused too: they would eat what deletes need.
+        assert outcome(s3.put_object, **at, Key="new", Body=b"") == REFUSED
+        assert outcome(s3.copy_object, **at, Key="copy", CopySource="bucket/a") == REFUSED
+        assert outcome(s3.create_multipart_upload, **at, Key="more") == REFUSED
         s3.delete_object(**at, Key="a")
         s3.delete_objects(**at, Delete={"Objects": [{"Key": "b"}]})
         done = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
         s3.complete_multipart_upload(**at, Key="parts", UploadId=upload, MultipartUpload=done)
-        assert [entry["Key"] for entry in s3.list_objects_v2(**at)["Contents"]] == ["c", "copy", "parts"]
+        assert [entry["Key"] for entry in s3.list_objects_v2(**at)["Contents"]] == ["c", "parts"]
     with running(tmp_path / "data") as server:
         s3 = make_client(server.url)
-        assert s3.get_object(**at, Key="copy")["Body"].read() == b"a" * 5000
+        assert s3.get_object(**at, Key="c")["Body"].read() == b"c" * 5000
         assert outcome(s3.put_object, **at, Key="new", Body=b"x") == (200, "")
     assert problems(tmp_path / "data", []) == ""
 

@@ -155,6 +155,12 @@ impl ObjectService {
         Err(S3Error::new(ErrorCode::OperationAborted).detail("gave up after repeated conflicts"))
     }
 
+    /// StorageFull below the high-water mark. Writes with a chunk are held back by the volumes; this is for those that
+    /// bring rows only (copies, empty objects, new uploads), so that DELETE finds room for its own.
+    pub(crate) fn check_room(&self) -> S3Result<()> {
+        self.volumes.check_room().map_err(|error| volume_error(&error))
+    }
+
     fn plan_once<R>(&self, plan: &mut impl FnMut(&dyn Snapshot) -> S3Result<Planned<R>>) -> S3Result<Planned<R>> {
         let snapshot = self.meta.snapshot().map_err(|error| meta_error(&error))?;
         plan(&*snapshot)

@@ -15,7 +15,7 @@ use crate::lane::{Committer, Job, LaneQueue, Sink};
 use crate::live::LiveSet;
 use crate::read::{Fail, From};
 use crate::recover::recover;
-use crate::writer::{Prepared, Writer};
+use crate::writer::{Prepared, Writer, check_free};
 
 /// Needle volumes in one directory. `T` is the ticket a submission comes back with.
 pub struct Store<T: Send + 'static> {
@@ -102,6 +102,11 @@ impl<T: Send + 'static> Store<T> {
     /// Every volume, with what of it the set marks as live, by id.
     pub fn volumes(&self, live: &LiveSet) -> Vec<VolumeStats> {
         live.volumes(&self.engine)
+    }
+
+    /// Full below the high-water mark, for writes that bring no chunk: their rows must not eat what deletes need.
+    pub fn check_room(&self) -> Result<(), VolumeError> {
+        check_free(&self.engine, &self.engine.options, 0)
     }
 
     /// The store in numbers.

@@ -214,7 +214,8 @@ fn append(active: &Active, layout: &Layout, chunks: &[Prepared], sync: bool) -> 
     if sync { active.volume.file.datasync() } else { Ok(()) }
 }
 
-fn check_free(engine: &Engine, options: &StoreOptions, needed: u64) -> Result<(), VolumeError> {
+/// Full when less is free than is kept for deletes, beside `needed` bytes.
+pub(crate) fn check_free(engine: &Engine, options: &StoreOptions, needed: u64) -> Result<(), VolumeError> {
     let free = engine.disk.free_bytes().map_err(|error| VolumeError::disk("asking for free space", &error))?;
     if free < options.min_free_bytes.saturating_add(needed) {
         let dir = options.dir.display();

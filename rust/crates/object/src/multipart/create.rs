@@ -32,6 +32,7 @@ impl ObjectService {
             batch.put(row, record.encode());
             Ok(Planned::Commit(batch, ordinal))
         };
+        self.check_room()?;
         let id: Ordinal = self.commit(bucket, key, None, plan).await?;
         let mut out = Writer::document("InitiateMultipartUploadResult", 512);
         out.text("Bucket", name).bytes("Key", key).text("UploadId", &id.to_wire());

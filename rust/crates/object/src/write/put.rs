@@ -63,6 +63,9 @@ impl ObjectService {
         record: &mut ObjectRecord,
         chunk: Option<NewChunk>,
     ) -> S3Result<Option<String>> {
+        if chunk.is_none() {
+            self.check_room()?;
+        }
         self.put_version_and(target, record, chunk, |_, _| Ok(())).await
     }
 
