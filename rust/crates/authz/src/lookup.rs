@@ -180,14 +180,8 @@ impl Search<'_> {
         let (mut sure, mut possible) = (BTreeSet::from([grantee]), BTreeSet::from([grantee]));
         let mut todo = vec![(grantee, true)];
         while let Some((at, surely)) = todo.pop() {
-            let both = if surely { held } else { Held { allow: 0, deny: held.deny } };
             if !at.is_container() || at.tenant() != tenant {
-                let entry = self.found.entry(at).or_default();
-                entry.allow |= both.allow;
-                entry.deny |= both.deny;
-                if self.found.len() > SUBJECTS {
-                    return Err(AuthzError::Limit(format!("more than {SUBJECTS} subjects")));
-                }
+                self.give(at, held, surely)?;
                 continue;
             }
             for (member, edge) in ids.of_target(at, Grantee::ITSELF).filter(|(m, _)| m.kind() != Kind::Itself) {
@@ -201,6 +195,13 @@ impl Search<'_> {
                     outcome = Depends::default().on(q, self.moment.now, &self.moment.facts);
                 }
                 let surely = surely && outcome == Tri::True;
+                // Who contains nobody need not be remembered: to be given the same twice changes nothing.
+                if !member.is_container() {
+                    if outcome != Tri::False {
+                        self.give(member, held, surely)?;
+                    }
+                    continue;
+                }
                 let new = outcome != Tri::False && (possible.insert(member) | (surely && sure.insert(member)));
                 if new {
                     todo.push((member, surely));
@@ -210,14 +211,27 @@ impl Search<'_> {
         Ok(())
     }
 
+    fn give(&mut self, subject: Grantee, held: Held, surely: bool) -> Result<(), AuthzError> {
+        let entry = self.found.entry(subject).or_default();
+        entry.allow |= if surely { held.allow } else { 0 };
+        entry.deny |= held.deny;
+        if self.found.len() > SUBJECTS {
+            return Err(AuthzError::Limit(format!("more than {SUBJECTS} subjects")));
+        }
+        Ok(())
+    }
+
     fn page(&self, permission: Permission, cursor: Option<Grantee>, limit: usize) -> SubjectPage {
+        let is_class = |g: &Grantee| matches!(g.kind(), Kind::Anyone | Kind::Authenticated | Kind::TenantMember);
         let held = |g: &Grantee| self.found.get(g).copied().unwrap_or_default();
         let with = |a: Held, b: Held| Held { allow: a.allow | b.allow, deny: a.deny | b.deny };
         let anyone = held(&Grantee::ANYONE);
         let signed = with(anyone, held(&Grantee::AUTHENTICATED));
+        // Classes sort before those who are in them.
+        let by_tenant = self.found.keys().take_while(|g| is_class(g)).any(|g| g.kind() == Kind::TenantMember);
         let members = |g: Grantee| match Grantee::tenant_member(g.tenant()) {
-            Ok(all) => with(signed, held(&all)),
-            Err(_) => signed,
+            Ok(all) if by_tenant => with(signed, held(&all)),
+            _ => signed,
         };
         let around = |g: Grantee| match g.kind() {
             Kind::Share | Kind::Anyone => anyone,
@@ -226,13 +240,12 @@ impl Search<'_> {
         };
         let total = |g: &Grantee| with(held(g), around(*g));
         let gives = |h: Held| permission.holds(h.allow, h.deny);
-        let is_class = |g: &Grantee| matches!(g.kind(), Kind::Anyone | Kind::Authenticated | Kind::TenantMember);
         let named = self.found.keys().copied().filter(is_class);
         let (classes, rest): (Vec<_>, Vec<_>) = named.partition(|g| gives(total(g)));
         let wider = |g: &Grantee| if g.kind() == Kind::TenantMember { signed } else { anyone };
         let excluded_classes = rest.into_iter().filter(|g| gives(wider(g))).collect();
-        let after = self.found.keys().copied().filter(|g| !is_class(g) && g.kind() != Kind::Itself);
-        let after = after.filter(|g| cursor.is_none_or(|c| *g > c));
+        let after = self.found.iter().map(|(g, held)| (*g, *held)).filter(|(g, _)| !is_class(g));
+        let after = after.filter(|(g, _)| g.kind() != Kind::Itself && cursor.is_none_or(|c| *g > c));
         let mut page = SubjectPage {
             subjects: Vec::new(),
             classes,
@@ -242,8 +255,9 @@ impl Search<'_> {
             revision: self.pinned.root.revision,
         };
         let mut last = None;
-        for grantee in after {
-            let list = match (gives(total(&grantee)), gives(around(grantee))) {
+        for (grantee, own) in after {
+            let wide = around(grantee);
+            let list = match (gives(with(own, wide)), gives(wide)) {
                 (true, _) => &mut page.subjects,
                 (false, true) => &mut page.excluded,
                 (false, false) => continue,

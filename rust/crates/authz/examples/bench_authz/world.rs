@@ -168,7 +168,12 @@ impl World {
         Self::tuple(Place::Group(1), Relation::Member, Self::as_user(user))
     }
 
-    pub fn crowded(&self) -> (Spot<'static>, u32) {
-        (Spot::Prefix(BUCKET, b"d0-000/d1-000/d2-000/d3-000/d4-000/f000000/"), 1)
+    /// A group of so many users that reads one object, and the object.
+    pub fn crowd(&self, users: usize) -> (Vec<Tuple>, Spot<'static>) {
+        const KEY: &[u8] = b"for-the-crowd";
+        let group = Self::number(self.groups + 1);
+        let members = (0..users).map(|u| Self::tuple(Place::Group(group), Relation::Member, Self::as_user(u)));
+        let grant = Self::tuple(Place::Object(BUCKET, KEY.to_vec()), Relation::Reader, Self::as_group(self.groups + 1));
+        (members.chain([grant]).collect(), Spot::Object(BUCKET, KEY))
     }
 }
