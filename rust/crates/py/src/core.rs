@@ -34,6 +34,11 @@ pub struct Core {
     _dir: DataDir,
 }
 
+/// A key and its value.
+type Row<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>);
+/// Id, state, needles, live bytes, dead bytes, file bytes.
+type VolumeRow = (u32, &'static str, u64, u64, u64, u64);
+
 fn store_error(error: impl std::fmt::Display) -> PyErr {
     StoreError::new_err(error.to_string())
 }
@@ -60,14 +65,7 @@ impl Core {
     }
 
     /// Rows of the half-open range in ascending order, at most `limit`.
-    #[allow(clippy::type_complexity)]
-    fn scan<'py>(
-        &self,
-        py: Python<'py>,
-        start: &[u8],
-        end: &[u8],
-        limit: usize,
-    ) -> PyResult<Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>> {
+    fn scan<'py>(&self, py: Python<'py>, start: &[u8], end: &[u8], limit: usize) -> PyResult<Vec<Row<'py>>> {
         let mut rows = Vec::new();
         let snapshot = self.meta.snapshot().map_err(store_error)?;
         let visited = snapshot.scan(start..end, &mut |key, value| {
@@ -92,7 +90,7 @@ impl Core {
     }
 
     /// Per volume: id, state, needles, live bytes, dead bytes, file bytes.
-    fn volumes(&self, py: Python<'_>) -> PyResult<Vec<(u32, &'static str, u64, u64, u64, u64)>> {
+    fn volumes(&self, py: Python<'_>) -> PyResult<Vec<VolumeRow>> {
         let stats = py.detach(|| self.objects.volume_stats()).map_err(store_error)?;
         let row = |volume: panthera_volume::VolumeStats| {
             let state = match (volume.state, volume.lane) {
