@@ -72,6 +72,7 @@ bench: build $(VENV)/.tests ## ratios against this machine's limits (about 15 mi
 
 crash: build $(VENV)/.tests ## kill -9 twenty times under load (about 5 minutes)
 	$(BIN)/python tests/crash/kill_loop.py --kills 20
+	cd rust && cargo test --locked -p panthera-volume --test crash -- --ignored
 
 # Without a sanitizer and therefore without nightly; RUSTC_BOOTSTRAP lets stable take the flags of cargo-fuzz.
 fuzz: tools ## every fuzz target for FUZZ_SECONDS each (60: about half an hour)
