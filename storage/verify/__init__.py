@@ -11,6 +11,7 @@ from storage.verify.accounts import check_accounts, read_catalog
 from storage.verify.directory import BrokenRows, CannotOpen, Directory, OpenVolumes
 from storage.verify.objects import Objects
 from storage.verify.places import Places
+from storage.verify.relations import check_relations
 from storage.verify.report import Finding, Meter, Report
 from storage.verify.rescue import Rescue, prepare
 from storage.verify.volumes import Walk, walk_volumes
@@ -45,6 +46,7 @@ def _check_rows(directory: Directory, places: Places, report: Report, meter: Met
         stored = directory.rows()
         catalog = read_catalog(stored, report)
         check_accounts(stored, catalog, report)
+        check_relations(stored, catalog, report)
         Objects(stored, catalog, places, report, meter).check()
     except (BrokenRows, CannotOpen) as broken:
         report.problem("meta/data.mdb", str(broken))

@@ -118,7 +118,7 @@ impl Core {
         let disk = RealDisk::open(dir.join(VOLUME_DIR)).map_err(|error| format!("{}: {error}", path.display()))?;
         let (volumes, _report) =
             Store::open(Arc::new(disk), options, commit::sink(meta.clone())).map_err(|error| error.to_string())?;
-        let authz = Arc::new(Authorizer::default());
+        let authz = Arc::new(Authorizer::open(meta.clone()).map_err(|error| error.to_string())?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let objects =
             ObjectService::open(meta.clone(), volumes.clone(), authz.clone(), OrdinalSource::default(), clock)
