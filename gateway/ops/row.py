@@ -13,7 +13,11 @@ from gateway.model import Answer, Call
 
 Handler = Callable[[Call], Answer]
 
-CoreRow = tuple[str, str, str, tuple[str, ...], str | None, tuple[str, ...], str, str, str, str, int]
+Also = tuple[tuple[str, str], ...]
+"""What a request may carry and the action it then asks for too: a header (`x-amz-tagging`; `x-amz-grant-*` for a
+beginning). A query key (`?versionId`) puts its action in the place of the row's own."""
+
+CoreRow = tuple[str, str, str, tuple[str, ...], str | None, tuple[str, ...], str, Also, str, str, str, int]
 """The border's form of a row: `storage._core.Row`."""
 
 COMMON_PARAMS: Final = ("x-id",)
@@ -60,6 +64,7 @@ class Row:
     selectors: tuple[str, ...]
     params: tuple[str, ...]
     action: str
+    also: Also = ()
     header: str | None = None
     auth: Auth = Auth.SIGNED
     reveal: str = "403"
@@ -101,4 +106,4 @@ class Row:
         """The row as Rust receives it."""
         params = self.params + COMMON_PARAMS
         head = (self.name, self.method, self.scope.value, self.selectors, self.header, params)
-        return (*head, self.action, self.reveal, self.auth.value, self.kind.value, self.body_bytes)
+        return (*head, self.action, self.also, self.reveal, self.auth.value, self.kind.value, self.body_bytes)

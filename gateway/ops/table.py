@@ -15,7 +15,7 @@ from typing import Final
 
 from gateway.limits import SMALL_BODY_BYTES, TAGGING_BODY_BYTES
 from gateway.ops import acl, buckets, cors, service, tagging, unset, versioning
-from gateway.ops.row import Auth, CoreRow, Handler, Row, Scope, TableError
+from gateway.ops.row import Also, Auth, CoreRow, Handler, Row, Scope, TableError
 
 _GET_PARAMS: Final = (
     "response-cache-control response-content-disposition response-content-encoding response-content-language"
@@ -28,6 +28,8 @@ def _row(
     target: str,
     action: str,
     *,
+    version: str | None = None,
+    also: Also = (),
     params: str = "",
     header: str | None = None,
     auth: Auth = Auth.SIGNED,
@@ -39,7 +41,10 @@ def _row(
     checksum: bool = False,
     alias_of: str | None = None,
 ) -> Row:
-    """A row from its readable form; `target` is "METHOD scope ?selector&selector=value"."""
+    """A row from its readable form; `target` is "METHOD scope ?selector&selector=value".
+
+    `version` is the action asked when the request names a version, `also` what is asked for what it carries.
+    """
     method, scope, *query = target.split()
     return Row(
         name=name,
@@ -48,6 +53,7 @@ def _row(
         selectors=tuple(query[0].removeprefix("?").split("&")) if query else (),
         params=tuple(params.split()),
         action=action,
+        also=also if version is None else (("?versionId", version), *also),
         header=header,
         auth=auth,
         event=event,
@@ -60,6 +66,23 @@ def _row(
     )
 
 
+_TAGS: Final = (("x-amz-tagging", "s3:PutObjectTagging"),)
+_ACL: Final = (("x-amz-acl", "s3:PutObjectAcl"), ("x-amz-grant-*", "s3:PutObjectAcl"))
+_LOCK: Final = (
+    ("x-amz-object-lock-mode", "s3:PutObjectRetention"),
+    ("x-amz-object-lock-retain-until-date", "s3:PutObjectRetention"),
+    ("x-amz-object-lock-legal-hold", "s3:PutObjectLegalHold"),
+)
+_CREATION: Final = (*_TAGS, *_ACL, *_LOCK)
+"""What creating an object may ask for beside s3:PutObject."""
+_BYPASS: Final = (("x-amz-bypass-governance-retention", "s3:BypassGovernanceRetention"),)
+_NEW_BUCKET: Final = (
+    ("x-amz-acl", "s3:PutBucketAcl"),
+    ("x-amz-grant-*", "s3:PutBucketAcl"),
+    ("x-amz-object-ownership", "s3:PutBucketOwnershipControls"),
+    ("x-amz-bucket-object-lock-enabled", "s3:PutBucketObjectLockConfiguration"),
+)
+
 # fmt: off
 _MODEL: Final = (
     # Service
@@ -68,32 +91,39 @@ _MODEL: Final = (
     _row("ListDirectoryBuckets", "GET service ?max-directory-buckets", "s3express:ListAllMyDirectoryBuckets",
          params="continuation-token"),
     # Buckets
-    _row("CreateBucket", "PUT bucket", "s3:CreateBucket", handler=buckets.create_bucket, body=SMALL_BODY_BYTES),
+    _row("CreateBucket", "PUT bucket", "s3:CreateBucket", also=_NEW_BUCKET, handler=buckets.create_bucket,
+         body=SMALL_BODY_BYTES),
     _row("HeadBucket", "HEAD bucket", "s3:ListBucket", handler=buckets.head_bucket),
     _row("DeleteBucket", "DELETE bucket", "s3:DeleteBucket", handler=buckets.delete_bucket),
     _row("GetBucketLocation", "GET bucket ?location", "s3:GetBucketLocation", handler=buckets.get_bucket_location),
     _row("CreateSession", "GET bucket ?session", "s3express:CreateSession"),
     # Objects
-    _row("PutObject", "PUT object", "s3:PutObject", native=True, event="s3:ObjectCreated:Put"),
+    _row("PutObject", "PUT object", "s3:PutObject", also=_CREATION, native=True, event="s3:ObjectCreated:Put"),
     _row("PostObject", "POST bucket", "s3:PutObject", native=True, event="s3:ObjectCreated:Post", auth=Auth.FORM),
-    _row("CopyObject", "PUT object", "s3:PutObject", native=True, header="x-amz-copy-source",
+    _row("CopyObject", "PUT object", "s3:PutObject", also=_CREATION, native=True, header="x-amz-copy-source",
          event="s3:ObjectCreated:Copy"),
-    _row("GetObject", "GET object", "s3:GetObject", native=True, params=_GET_PARAMS, reveal="404"),
-    _row("HeadObject", "HEAD object", "s3:GetObject", native=True, params=_GET_PARAMS, reveal="404"),
-    _row("GetObjectAttributes", "GET object ?attributes", "s3:GetObjectAttributes", native=True, params="versionId",
+    _row("GetObject", "GET object", "s3:GetObject", version="s3:GetObjectVersion", native=True, params=_GET_PARAMS,
          reveal="404"),
-    _row("DeleteObject", "DELETE object", "s3:DeleteObject", native=True, params="versionId",
+    _row("HeadObject", "HEAD object", "s3:GetObject", version="s3:GetObjectVersion", native=True, params=_GET_PARAMS,
+         reveal="404"),
+    _row("GetObjectAttributes", "GET object ?attributes", "s3:GetObjectAttributes",
+         version="s3:GetObjectVersionAttributes", native=True, params="versionId",
+         reveal="404"),
+    _row("DeleteObject", "DELETE object", "s3:DeleteObject", version="s3:DeleteObjectVersion", also=_BYPASS,
+         native=True, params="versionId",
          event="s3:ObjectRemoved:Delete"),
-    _row("DeleteObjects", "POST bucket ?delete", "s3:DeleteObject", native=True, event="s3:ObjectRemoved:Delete"),
+    _row("DeleteObjects", "POST bucket ?delete", "s3:DeleteObject", also=_BYPASS, native=True,
+         event="s3:ObjectRemoved:Delete"),
     _row("RenameObject", "PUT object ?renameObject", "s3:PutObject"),
     _row("RestoreObject", "POST object ?restore", "s3:RestoreObject", params="versionId",
          event="s3:ObjectRestore:Post"),
     _row("SelectObjectContent", "POST object ?select&select-type=2", "s3:GetObject", reveal="404"),
-    _row("GetObjectTorrent", "GET object ?torrent", "s3:GetObjectTorrent", reveal="404"),
+    _row("GetObjectTorrent", "GET object ?torrent", "s3:GetObjectTorrent", version="s3:GetObjectVersionTorrent",
+         reveal="404"),
     _row("WriteGetObjectResponse", "POST bucket", "s3-object-lambda:WriteGetObjectResponse",
          header="x-amz-request-route"),
     # Multipart uploads
-    _row("CreateMultipartUpload", "POST object ?uploads", "s3:PutObject", native=True),
+    _row("CreateMultipartUpload", "POST object ?uploads", "s3:PutObject", also=_CREATION, native=True),
     _row("UploadPart", "PUT object ?partNumber&uploadId", "s3:PutObject", native=True),
     _row("UploadPartCopy", "PUT object ?partNumber&uploadId", "s3:PutObject", native=True, header="x-amz-copy-source"),
     _row("CompleteMultipartUpload", "POST object ?uploadId", "s3:PutObject", native=True,
@@ -116,11 +146,14 @@ _MODEL: Final = (
     _row("PutBucketVersioning", "PUT bucket ?versioning", "s3:PutBucketVersioning",
          handler=versioning.put_bucket_versioning, body=SMALL_BODY_BYTES, checksum=True),
     # Tagging
-    _row("GetObjectTagging", "GET object ?tagging", "s3:GetObjectTagging", handler=tagging.get_object_tagging,
+    _row("GetObjectTagging", "GET object ?tagging", "s3:GetObjectTagging", version="s3:GetObjectVersionTagging",
+         handler=tagging.get_object_tagging,
          params="versionId", reveal="404"),
-    _row("PutObjectTagging", "PUT object ?tagging", "s3:PutObjectTagging", handler=tagging.put_object_tagging,
+    _row("PutObjectTagging", "PUT object ?tagging", "s3:PutObjectTagging", version="s3:PutObjectVersionTagging",
+         handler=tagging.put_object_tagging,
          params="versionId", event="s3:ObjectTagging:Put", body=TAGGING_BODY_BYTES, checksum=True),
     _row("DeleteObjectTagging", "DELETE object ?tagging", "s3:DeleteObjectTagging",
+         version="s3:DeleteObjectVersionTagging",
          handler=tagging.delete_object_tagging, params="versionId", event="s3:ObjectTagging:Delete"),
     _row("GetBucketTagging", "GET bucket ?tagging", "s3:GetBucketTagging", handler=tagging.get_bucket_tagging),
     _row("PutBucketTagging", "PUT bucket ?tagging", "s3:PutBucketTagging", handler=tagging.put_bucket_tagging,
@@ -129,9 +162,11 @@ _MODEL: Final = (
     # Access control lists
     _row("GetBucketAcl", "GET bucket ?acl", "s3:GetBucketAcl", handler=acl.get_bucket_acl),
     _row("PutBucketAcl", "PUT bucket ?acl", "s3:PutBucketAcl"),
-    _row("GetObjectAcl", "GET object ?acl", "s3:GetObjectAcl", handler=acl.get_object_acl, params="versionId",
+    _row("GetObjectAcl", "GET object ?acl", "s3:GetObjectAcl", version="s3:GetObjectVersionAcl",
+         handler=acl.get_object_acl, params="versionId",
          reveal="404"),
-    _row("PutObjectAcl", "PUT object ?acl", "s3:PutObjectAcl", params="versionId", event="s3:ObjectAcl:Put"),
+    _row("PutObjectAcl", "PUT object ?acl", "s3:PutObjectAcl", version="s3:PutObjectVersionAcl", params="versionId",
+         event="s3:ObjectAcl:Put"),
     # Policy, public access, ownership, attributes
     _row("GetBucketPolicy", "GET bucket ?policy", "s3:GetBucketPolicy", handler=unset.get_bucket_policy),
     _row("PutBucketPolicy", "PUT bucket ?policy", "s3:PutBucketPolicy"),
@@ -176,7 +211,7 @@ _MODEL: Final = (
     _row("PutObjectLockConfiguration", "PUT bucket ?object-lock", "s3:PutBucketObjectLockConfiguration"),
     _row("GetObjectRetention", "GET object ?retention", "s3:GetObjectRetention", handler=unset.get_object_retention,
          params="versionId", reveal="404"),
-    _row("PutObjectRetention", "PUT object ?retention", "s3:PutObjectRetention", params="versionId"),
+    _row("PutObjectRetention", "PUT object ?retention", "s3:PutObjectRetention", also=_BYPASS, params="versionId"),
     _row("GetObjectLegalHold", "GET object ?legal-hold", "s3:GetObjectLegalHold", handler=unset.get_object_legal_hold,
          params="versionId", reveal="404"),
     _row("PutObjectLegalHold", "PUT object ?legal-hold", "s3:PutObjectLegalHold", params="versionId"),

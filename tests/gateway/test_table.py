@@ -1,5 +1,6 @@
 """The table of operations against Amazon's model, against itself, and against the border."""
 
+import re
 import sys
 import typing
 from pathlib import Path
@@ -80,17 +81,27 @@ def test_aliases_do_not_reach_rust_and_everything_else_does() -> None:
     assert {core[0] for core in core_rows()} == {row.name for row in TABLE} - aliases
 
 
+def test_what_a_request_carries_asks_for_its_own_action() -> None:
+    carried = {row.name: dict(row.also) for row in TABLE}
+    assert carried["GetObject"] == {"?versionId": "s3:GetObjectVersion"}
+    assert carried["DeleteObject"]["?versionId"] == "s3:DeleteObjectVersion"
+    for name in ("PutObject", "CopyObject", "CreateMultipartUpload"):
+        assert carried[name]["x-amz-tagging"] == "s3:PutObjectTagging"
+        assert carried[name]["x-amz-grant-*"] == "s3:PutObjectAcl"
+
+
 def test_rows_cross_the_border_in_the_form_the_stub_declares() -> None:
     stub = (ROOT / "storage/_core.pyi").read_text()
-    declared = stub.split("\nRow = tuple[")[1].split("\n")[0].rstrip("]")
-    assert declared.replace(" ", "") == ("str,str,str,Sequence[str],str|None,Sequence[str],str,str,str,str,int")
+    declared = re.sub(r"\s", "", stub.split("\nRow = tuple[")[1].split("\n]")[0])
+    also = "Sequence[tuple[str,str]]"
+    assert declared == f"str,str,str,Sequence[str],str|None,Sequence[str],str,{also},str,str,str,int"
     for core in core_rows():
-        assert len(core) == 11
+        assert len(core) == 12
         assert core[2] in {"service", "bucket", "object"}
-        assert core[7] in {"403", "404"}
-        assert core[8] in {"signed", "form", "none"}
-        assert core[9] in {"native", "python", "absent"}
-        assert core[10] == 0 or core[9] == "python"
+        assert core[8] in {"403", "404"}
+        assert core[9] in {"signed", "form", "none"}
+        assert core[10] in {"native", "python", "absent"}
+        assert core[11] == 0 or core[10] == "python"
 
 
 def test_preflight_accepts_every_word_because_it_comes_to_the_address_of_another_request() -> None:

@@ -8,7 +8,7 @@ use panthera_base::{BucketId, Timestamp};
 use panthera_meta::Metastore;
 
 use crate::condition::Facts;
-use crate::decision::{Action, Context, Decision, Reason, Resource, Subject, Verdict};
+use crate::decision::{Context, Decision, Question, Reason, Resource, Subject, Verdict};
 use crate::engine::{Engine, Moment, Settings, Spot};
 use crate::error::AuthzError;
 use crate::model::Grantee;
@@ -66,13 +66,14 @@ impl Authorizer {
     ///
     /// Listing a whole bucket is allowed only to those who may see every name in it, because an answer without a
     /// filter shows every name; a caller that filters asks [`Self::listing`] instead.
-    pub fn decide(&self, subject: &Subject, action: Action, resource: &Resource<'_>, context: &Context) -> Decision {
+    pub fn decide(&self, question: &Question<'_>) -> Decision {
+        let Question { subject, action, resource, context, .. } = question;
         let Some(engine) = &self.engine else { return without_relations(subject, resource) };
         let permission = Permission::of_action(action.0);
         let moment = self.moment(context);
         let unevaluated = Decision { verdict: Verdict::Deny, reason: Reason::Unevaluated, revision: engine.revision() };
         let Ok(principal) = principal(subject) else { return unevaluated };
-        let spot = match (resource.bucket, resource.key) {
+        let spot = match (resource.bucket.map(|b| b.id), resource.key) {
             (None, _) => Spot::Tenant,
             (Some(bucket), None) => Spot::Bucket(bucket),
             (Some(bucket), Some(key)) => Spot::Object(bucket, key),
@@ -97,6 +98,23 @@ impl Authorizer {
             }
         }
         decided(Verdict::Allow, if answer.tenant_admin { Reason::TenantAdmin } else { Reason::Granted })
+    }
+
+    /// Whether who was allowed to ask for a key may learn that it is missing: who may list the bucket, or discover that
+    /// key by a relation. The question's action is `s3:ListBucket`, its key the one asked for.
+    pub fn reveals(&self, question: &Question<'_>) -> bool {
+        if self.decide(&question.on_bucket()).allowed() {
+            return true;
+        }
+        let Question { subject, resource, context, .. } = question;
+        let (Some(engine), Some(bucket), Some(key)) = (&self.engine, resource.bucket, resource.key) else {
+            return false;
+        };
+        let moment = self.moment(context);
+        let known = principal(subject).and_then(|who| {
+            engine.check(who, Permission::Discover, resource.tenant, Spot::Object(bucket.id, key), &moment)
+        });
+        known.is_ok_and(|answer| answer.allowed)
     }
 
     /// What a listing of the keys below `prefix` may show this subject. `None` without an engine: then
@@ -135,13 +153,18 @@ mod tests {
     use std::net::IpAddr;
 
     use panthera_base::{TenantId, UserId};
+    use panthera_meta::records::BucketRecord;
 
     use super::*;
+    use crate::decision::{Action, NoRequest};
 
     fn decide(subject: &Subject, tenant: u32) -> Decision {
-        let context = Context { now: Timestamp(0), source_ip: IpAddr::from([127, 0, 0, 1]), secure_transport: false };
-        let resource = Resource { tenant: TenantId(tenant), bucket: Some(BucketId(7)), key: Some(b"k") };
-        Authorizer::default().decide(subject, Action("s3:GetObject"), &resource, &context)
+        let context = Context::at(Timestamp(0), IpAddr::from([127, 0, 0, 1]), false);
+        let bucket = BucketRecord { id: BucketId(7), tenant: TenantId(tenant), ..BucketRecord::default() };
+        let (tenant, key) = (bucket.tenant, Some(&b"k"[..]));
+        let resource = Resource { tenant, bucket: Some(&bucket), name: "b", key, object: None };
+        let action = Action("s3:GetObject");
+        Authorizer::default().decide(&Question { subject, action, resource, context: &context, request: &NoRequest })
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use panthera_base::{BucketId, TenantId, Timestamp, UserId};
+use panthera_base::{TenantId, Timestamp, UserId};
+use panthera_meta::MetaError;
+use panthera_meta::records::BucketRecord;
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,17 +27,70 @@ pub enum Subject {
 pub struct Action(pub &'static str);
 
 /// What it is asked on. `bucket` is `None` for actions of the service (ListBuckets, CreateBucket).
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy)]
 pub struct Resource<'a> {
     /// The tenant that owns the resource.
     pub tenant: TenantId,
-    /// The bucket, when there is one.
-    pub bucket: Option<BucketId>,
+    /// The bucket with its compiled configuration, when there is one.
+    pub bucket: Option<&'a BucketRecord>,
+    /// The bucket's name; empty without a bucket.
+    pub name: &'a str,
     /// The object's key, when the action is on an object.
     pub key: Option<&'a [u8]>,
+    /// The stored version the action is on, for what asks about it; `None` when the action is on no stored object.
+    pub object: Option<&'a dyn ObjectLookup>,
 }
 
-/// What the request says beside subject, action and resource.
+/// The stored version that an action is on. Asked only when the answer can matter: most decisions read no object.
+pub trait ObjectLookup {
+    /// Its access facts; `None` when there is no such version. An error makes the decision a deny.
+    fn access(&self) -> Result<Option<ObjectAccess>, MetaError>;
+}
+
+/// What of a stored version bears on who may do what with it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ObjectAccess {
+    /// Who owns it; 0 for a writer nobody knows.
+    pub owner: UserId,
+    /// Its access control list, compiled (FORMAT.md); `None` is the owner alone.
+    pub acl: Option<Vec<u8>>,
+    /// Its tags.
+    pub tags: Vec<(String, String)>,
+}
+
+/// What a client sent beside subject, action and resource. Nothing is copied unless a condition asks for it.
+pub trait RequestFacts {
+    /// The first value of a header, by its lower-case name, when it is text.
+    fn header(&self, name: &str) -> Option<&str>;
+    /// The first value of a query parameter, decoded.
+    fn query(&self, name: &str) -> Option<&str>;
+}
+
+/// A request that sent nothing: for questions that no request asks.
+pub struct NoRequest;
+
+impl RequestFacts for NoRequest {
+    fn header(&self, _: &str) -> Option<&str> {
+        None
+    }
+
+    fn query(&self, _: &str) -> Option<&str> {
+        None
+    }
+}
+
+/// How a request proved who sent it, as policies can ask for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Authentication {
+    /// Amazon's word for where the signature stood (`s3:authType`): REST-HEADER, REST-QUERY-STRING or POST.
+    pub kind: Option<&'static str>,
+    /// Amazon's word for the signature's version (`s3:signatureversion`): AWS or AWS4-HMAC-SHA256.
+    pub version: Option<&'static str>,
+    /// When it was signed, as the signature says.
+    pub signed_at: Option<Timestamp>,
+}
+
+/// What the server knows of the request beside what the client sent.
 #[derive(Clone, Debug)]
 pub struct Context {
     /// When.
@@ -44,6 +99,44 @@ pub struct Context {
     pub source_ip: IpAddr,
     /// Over TLS.
     pub secure_transport: bool,
+    /// The version of TLS as a number (`1.3`), when this server ended it.
+    pub tls_version: Option<&'static str>,
+    /// How the sender was authenticated.
+    pub authentication: Authentication,
+}
+
+impl Context {
+    /// The context of a question that comes over no connection.
+    pub fn at(now: Timestamp, source_ip: IpAddr, secure_transport: bool) -> Self {
+        Self { now, source_ip, secure_transport, tls_version: None, authentication: Authentication::default() }
+    }
+}
+
+/// Everything a decision is made from.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    /// Who.
+    pub subject: &'a Subject,
+    /// What.
+    pub action: Action,
+    /// On what.
+    pub resource: Resource<'a>,
+    /// When and from where.
+    pub context: &'a Context,
+    /// What else the request says.
+    pub request: &'a dyn RequestFacts,
+}
+
+impl<'a> Question<'a> {
+    /// The same of another action.
+    pub fn of(self, action: Action) -> Self {
+        Self { action, ..self }
+    }
+
+    /// The same on the bucket itself.
+    pub fn on_bucket(self) -> Self {
+        Self { resource: Resource { key: None, object: None, ..self.resource }, ..self }
+    }
 }
 
 /// Allow or deny. There is no third answer outside this crate: what cannot be evaluated is a deny.

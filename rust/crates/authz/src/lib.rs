@@ -37,7 +37,10 @@ pub use bulk::BULK_KEYS;
 pub use codec::tuple_row;
 pub use codec::{Event, LogEntry};
 pub use condition::{Condition, Facts, NETWORKS, Network, Window};
-pub use decision::{Action, Context, Decision, Reason, Resource, Subject, Verdict};
+pub use decision::{
+    Action, Authentication, Context, Decision, NoRequest, ObjectAccess, ObjectLookup, Question, Reason, RequestFacts,
+    Resource, Subject, Verdict,
+};
 pub use engine::{Answer, Engine, Moment, Settings, Sizes, Spot};
 pub use error::AuthzError;
 pub use explain::{Expanded, Explanation, Granted};

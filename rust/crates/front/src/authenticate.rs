@@ -17,6 +17,8 @@ pub struct Identity {
     pub caller: Caller,
     /// Signature version and where it stood, for the access log.
     pub how: Option<(SignatureVersion, &'static str)>,
+    /// When it was signed, as the signature says.
+    pub signed_at: Option<Timestamp>,
 }
 
 /// What verification needs beside the request.
@@ -36,10 +38,10 @@ impl Identity {
             canonical_id: String::new(),
             display_name: String::new(),
         };
-        Self { caller, how: None }
+        Self { caller, how: None, signed_at: None }
     }
 
-    fn of(record: CredentialRecord, how: (SignatureVersion, &'static str)) -> Self {
+    fn of(record: CredentialRecord, how: (SignatureVersion, &'static str), signed_at: Option<Timestamp>) -> Self {
         let caller = Caller {
             subject: Subject::User {
                 tenant: record.tenant,
@@ -50,7 +52,7 @@ impl Identity {
             canonical_id: panthera_wire::hex::encode(&record.canonical_id),
             display_name: record.display_name.unwrap_or_default(),
         };
-        Self { caller, how: Some(how) }
+        Self { caller, how: Some(how), signed_at }
     }
 }
 
@@ -65,7 +67,7 @@ impl Verifier {
         let body = claim.verify(head, &record.secret_key, &self.keys)?;
         still_good(&record, claim.session_token(), now)?;
         let place = if claim.presigned() { "QueryString" } else { "AuthHeader" };
-        Ok((Identity::of(record, (claim.version(), place)), body))
+        Ok((Identity::of(record, (claim.version(), place), claim.signed_at()), body))
     }
 
     /// The sender of a form.
@@ -76,7 +78,7 @@ impl Verifier {
         let record = credential(snapshot, claim.access_key())?;
         claim.verify(&record.secret_key, &self.keys)?;
         still_good(&record, claim.session_token(), now)?;
-        Ok(Identity::of(record, (claim.version(), "-")))
+        Ok(Identity::of(record, (claim.version(), "-"), None))
     }
 }
 

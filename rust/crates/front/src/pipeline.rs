@@ -9,11 +9,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
-use panthera_authz::{Action, Context, Resource, Subject};
+use panthera_authz::{Action, Authentication, Context, ObjectLookup, Question, RequestFacts, Resource, Subject};
 use panthera_base::{ErrorCode, S3Error, S3Result, TenantId, Timestamp};
 use panthera_meta::records::{BucketRecord, UserRecord};
 use panthera_meta::{Snapshot, keys};
 use panthera_object::api::{Call, OpResult, Payload, Query, Reply, ReplyBody};
+use panthera_object::{Sent, StoredObject};
 use panthera_wire::auth::{BodyAuth, Head, SignatureVersion};
 
 use crate::account::Receipt;
@@ -113,20 +114,23 @@ pub(crate) async fn answer(
         note_caller(&mut receipt, &known);
 
         // 5. Authorize the row's action.
-        let context = Context { now, source_ip: matched.client.ip, secure_transport: matched.client.secure };
+        let context = context(&matched, &known, peer);
         authorize(shared, &matched, &known, &head, &context)?;
 
-        // 6. Run the handler.
-        match row.kind {
+        // 6. Run the handler. What it finds missing is told to those who may know.
+        let concealed = Concealed::of(&matched, &known, &context);
+        let outcome = match row.kind {
             Kind::Native(op) => {
-                let (subject, bucket) = (known.identity.caller.subject.clone(), known.bucket.clone());
-                let call = native_call(op, &facts, matched, known, head.headers, context.clone())?;
-                let outcome = shared.objects.handle(call).await;
-                outcome.map_err(|error| conceal(shared, row, &subject, bucket.as_ref(), &context, error))
+                let call = native_call(op, &facts, matched, known, head.headers, context)?;
+                shared.objects.handle(call).await
             }
             Kind::Python => control(shared, &facts, matched, known, head).await,
             Kind::Absent => Err(not_implemented(row)),
-        }
+        };
+        outcome.map_err(|error| match concealed {
+            Some(concealed) => concealed.conceal(shared, error),
+            None => error,
+        })
     }
     .await;
 
@@ -211,6 +215,32 @@ fn find_bucket(snapshot: &dyn Snapshot, matched: &Matched<'_>) -> S3Result<Optio
 const CREATE_BUCKET: Action = Action("s3:CreateBucket");
 const LIST_BUCKET: Action = Action("s3:ListBucket");
 
+/// What the server knows of the request, for step 5 and for what operations ask further.
+fn context(matched: &Matched<'_>, known: &Known, peer: &Peer) -> Context {
+    let authentication = match known.identity.how {
+        None => Authentication::default(),
+        Some((version, place)) => Authentication {
+            kind: Some(match place {
+                "AuthHeader" => "REST-HEADER",
+                "QueryString" => "REST-QUERY-STRING",
+                _ => "POST",
+            }),
+            version: Some(match version {
+                SignatureVersion::V2 => "AWS",
+                SignatureVersion::V4 => "AWS4-HMAC-SHA256",
+            }),
+            signed_at: known.identity.signed_at,
+        },
+    };
+    Context {
+        now: matched.now,
+        source_ip: matched.client.ip,
+        secure_transport: matched.client.secure,
+        tls_version: peer.tls_version.map(|version| version.trim_start_matches("TLSv")),
+        authentication,
+    }
+}
+
 /// Step 5.
 fn authorize(
     shared: &Shared,
@@ -227,14 +257,24 @@ fn authorize(
     };
     let form_key = known.form.key();
     let path_key = (matched.address.scope == Scope::Object).then_some(matched.address.key.as_slice());
+    let key = form_key.as_deref().or(path_key);
+    let version = matched.query.get("versionId");
+    let stored = bucket.zip(key).map(|(bucket, key)| StoredObject { meta: &*shared.meta, bucket, key, version });
     let resource = Resource {
         tenant: bucket.map_or(own, |b| b.tenant),
-        bucket: bucket.map(|b| b.id),
-        key: form_key.as_deref().or(path_key),
+        bucket: bucket.map(|b| &**b),
+        name: &matched.address.bucket,
+        key,
+        object: stored.as_ref().map(|object| object as &dyn ObjectLookup),
     };
-    let decision = shared.authz.decide(subject, matched.row.action, &resource, context);
-    if !decision.allowed() && matched.row.auth != Auth::None {
-        return Err(S3Error::new(ErrorCode::AccessDenied).detail(format_args!("{:?}", decision.reason)));
+    let request = &Sent { headers: &head.headers, query: &matched.query };
+    // DeleteObjects asks for each key it names: nobody needs a right on the bucket to send it.
+    let asked = matched.row.actions(&head.headers, &matched.query).filter(|_| !matched.row.asks_each_key());
+    for action in asked {
+        let decision = shared.authz.decide(&Question { subject, action, resource, context, request });
+        if !decision.allowed() && matched.row.auth != Auth::None {
+            return Err(S3Error::new(ErrorCode::AccessDenied).detail(format_args!("{:?}", decision.reason)));
+        }
     }
     match (head.headers.get("x-amz-expected-bucket-owner"), bucket) {
         (Some(expected), Some(bucket)) if !owns(shared, expected, bucket)? => Err(ErrorCode::AccessDenied.into()),
@@ -253,24 +293,52 @@ fn owns(shared: &Shared, expected: &HeaderValue, bucket: &BucketRecord) -> S3Res
     Ok(expected.as_bytes() == panthera_wire::hex::encode_32(&owner.canonical_id))
 }
 
-/// Who may not list a bucket does not learn which keys are missing in it.
-fn conceal(
-    shared: &Shared,
-    row: &Operation,
-    subject: &Subject,
-    bucket: Option<&(Arc<BucketRecord>, Bytes)>,
-    context: &Context,
-    error: S3Error,
-) -> S3Error {
-    let tells = matches!(error.code(), ErrorCode::NoSuchKey | ErrorCode::NoSuchVersion);
-    let (Some((bucket, _)), true, Reveal::ToListers, Scope::Object) = (bucket, tells, row.reveal, row.scope) else {
-        return error;
-    };
-    let resource = Resource { tenant: bucket.tenant, bucket: Some(bucket.id), key: None };
-    if shared.authz.decide(subject, LIST_BUCKET, &resource, context).allowed() {
-        return error;
+/// What a missing key is told by: who asked, and for which key of which bucket. Kept only for rows that reveal.
+struct Concealed {
+    subject: Subject,
+    bucket: Arc<BucketRecord>,
+    name: String,
+    key: Vec<u8>,
+    context: Context,
+}
+
+/// The prefix of a question about one key is the key: who may list no more than that may still know of it.
+struct ListsKey<'a>(&'a str);
+
+impl RequestFacts for ListsKey<'_> {
+    fn header(&self, _: &str) -> Option<&str> {
+        None
     }
-    S3Error::new(ErrorCode::AccessDenied).detail(error)
+
+    fn query(&self, name: &str) -> Option<&str> {
+        (name == "prefix").then_some(self.0)
+    }
+}
+
+impl Concealed {
+    fn of(matched: &Matched<'_>, known: &Known, context: &Context) -> Option<Self> {
+        let Matched { row, address, .. } = matched;
+        let (bucket, _) = known.bucket.as_ref()?;
+        (row.reveal == Reveal::ToListers && row.scope == Scope::Object).then(|| Self {
+            subject: known.identity.caller.subject.clone(),
+            bucket: Arc::clone(bucket),
+            name: address.bucket.clone(),
+            key: address.key.clone(),
+            context: context.clone(),
+        })
+    }
+
+    /// Who may not list a bucket does not learn which keys are missing in it.
+    fn conceal(&self, shared: &Shared, error: S3Error) -> S3Error {
+        if !matches!(error.code(), ErrorCode::NoSuchKey | ErrorCode::NoSuchVersion) {
+            return error;
+        }
+        let Self { subject, bucket, name, key, context } = self;
+        let resource = Resource { tenant: bucket.tenant, bucket: Some(bucket), name, key: Some(key), object: None };
+        let request = ListsKey(std::str::from_utf8(key).unwrap_or_default());
+        let question = Question { subject, action: LIST_BUCKET, resource, context, request: &request };
+        if shared.authz.reveals(&question) { error } else { S3Error::new(ErrorCode::AccessDenied).detail(error) }
+    }
 }
 
 fn not_implemented(row: &Operation) -> S3Error {

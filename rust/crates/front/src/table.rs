@@ -29,6 +29,9 @@ pub struct Row {
     pub params: Vec<String>,
     /// The action asked of authorization.
     pub action: String,
+    /// What else is asked when the request carries more: a header (`x-amz-tagging`, `x-amz-grant-*`) adds its action,
+    /// a query key (`?versionId`) puts its action in the place of the first.
+    pub also: Vec<(String, String)>,
     /// `404` or `403`.
     pub reveal: String,
     /// `signed`, `form` or `none`.
@@ -105,9 +108,52 @@ pub struct Operation {
     pub kind: Kind,
     /// Largest body of a Python row.
     pub body_cap: usize,
+    also: Vec<Also>,
     selectors: Vec<Selector>,
     header: Option<HeaderName>,
     params: Vec<String>,
+}
+
+/// An action that is asked because of what a request carries.
+#[derive(Debug)]
+enum Also {
+    /// A query key: instead of the row's own.
+    Instead(String, Action),
+    /// A header, or a header's beginning: too.
+    Header(String, Action),
+    Headers(String, Action),
+}
+
+impl Operation {
+    /// The operation itself asks for its action, on each key that its body names.
+    pub fn asks_each_key(&self) -> bool {
+        self.kind == Kind::Native(NativeOp::DeleteObjects)
+    }
+
+    /// Every action a request asks for.
+    pub fn actions<'a>(&'a self, headers: &'a HeaderMap, query: &'a Query) -> impl Iterator<Item = Action> + 'a {
+        let instead = self.also.iter().find_map(|also| match also {
+            Also::Instead(key, action) if query.get(key).is_some() => Some(*action),
+            _ => None,
+        });
+        let more = self.also.iter().filter_map(|also| match also {
+            Also::Header(name, action) => headers.contains_key(name.as_str()).then_some(*action),
+            Also::Headers(start, action) => {
+                headers.keys().any(|name| name.as_str().starts_with(start.as_str())).then_some(*action)
+            }
+            Also::Instead(..) => None,
+        });
+        std::iter::once(instead.unwrap_or(self.action)).chain(more)
+    }
+}
+
+fn also((what, action): &(String, String)) -> Also {
+    let action = Action(intern(action));
+    match (what.strip_prefix('?'), what.strip_suffix('*')) {
+        (Some(key), _) => Also::Instead(key.to_owned(), action),
+        (None, Some(start)) => Also::Headers(start.to_owned(), action),
+        (None, None) => Also::Header(what.clone(), action),
+    }
 }
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -334,6 +380,7 @@ fn compile(index: usize, row: &Row) -> Result<Operation, String> {
             other => return Err(format!("no kind {other:?}")),
         },
         body_cap: row.body_cap,
+        also: row.also.iter().map(also).collect(),
         selectors,
         header: header.transpose().map_err(|_| format!("no header {:?}", row.header))?,
         params: row.params.clone(),

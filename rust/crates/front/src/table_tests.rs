@@ -16,6 +16,7 @@ fn row(name: &str, target: &str, params: &str) -> Row {
         header: name.contains("Copy").then(|| "x-amz-copy-source".into()),
         params: params.split_whitespace().map(str::to_owned).collect(),
         action: format!("s3:{name}"),
+        also: Vec::new(),
         reveal: "404".into(),
         auth: if name == "PostObject" { "form" } else { "signed" }.into(),
         kind: if native(name).is_some() { "native" } else { "absent" }.into(),

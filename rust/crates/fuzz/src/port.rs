@@ -93,6 +93,7 @@ fn rows() -> Vec<Row> {
             selectors: words[2..].to_vec(),
             header: None,
             params: params.iter().map(|p| (*p).to_owned()).collect(),
+            also: Vec::new(),
             action: format!("s3:{name}"),
             reveal: "404".into(),
             auth: if *name == "PostObject" { "form" } else { "signed" }.into(),

@@ -4,6 +4,7 @@
 //! are planned and committed. Does not belong here: HTTP, signatures, routing (crate `front`), the syntax of headers
 //! and bodies (crate `wire`), how bytes lie on disk (crates `volume` and `meta`).
 
+mod access;
 pub mod api;
 pub mod commit;
 mod copy;
@@ -19,4 +20,5 @@ mod scene;
 mod service;
 mod write;
 
+pub use access::{Sent, StoredObject};
 pub use service::ObjectService;

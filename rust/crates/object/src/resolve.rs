@@ -3,14 +3,12 @@
 //!
 //! Belongs here: looking a version up in the rows of one key. Does not belong here: what an operation does with it.
 
-use panthera_authz::{Action, Resource};
 use panthera_base::limits::KEY_BYTES;
 use panthera_base::{BucketId, ErrorCode, Ordinal, S3Error, S3Result};
 use panthera_meta::records::{ObjectView, Versioning, decode_ordinal};
 use panthera_meta::{Snapshot, Step, key_fits, keys};
 
 use crate::api::Call;
-use crate::service::ObjectService;
 
 /// A version as a request names it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -111,48 +109,38 @@ fn noncurrent_null<'s>(snapshot: &'s dyn Snapshot, bucket: BucketId, key: &[u8])
     found.map(Some).ok_or_else(|| S3Error::internal(format_args!("null version {ordinal:?} has no row")))
 }
 
-impl ObjectService {
-    /// Why a read found nothing: 404 for who may list the bucket, 403 for everybody else, who must not learn what
-    /// exists.
-    pub(crate) fn not_found(&self, call: &Call, wanted: Wanted) -> S3Error {
-        let resource = Resource { tenant: call.bucket.tenant, bucket: Some(call.bucket.id), key: None };
-        if !self.authz.decide(&call.caller.subject, Action("s3:ListBucket"), &resource, &call.context).allowed() {
-            return S3Error::new(ErrorCode::AccessDenied);
-        }
-        let key = String::from_utf8_lossy(&call.key);
-        match wanted {
-            Wanted::Current => S3Error::new(ErrorCode::NoSuchKey).field("Key", key),
-            Wanted::Null => S3Error::new(ErrorCode::NoSuchVersion).field("Key", key).field("VersionId", "null"),
-            Wanted::Version(ordinal) => {
-                S3Error::new(ErrorCode::NoSuchVersion).field("Key", key).field("VersionId", ordinal.to_wire())
-            }
+/// Why a read found nothing. The pipeline conceals it from those who must not learn what exists.
+fn not_found(call: &Call, wanted: Wanted) -> S3Error {
+    let key = String::from_utf8_lossy(&call.key);
+    match wanted {
+        Wanted::Current => S3Error::new(ErrorCode::NoSuchKey).field("Key", key),
+        Wanted::Null => S3Error::new(ErrorCode::NoSuchVersion).field("Key", key).field("VersionId", "null"),
+        Wanted::Version(ordinal) => {
+            S3Error::new(ErrorCode::NoSuchVersion).field("Key", key).field("VersionId", ordinal.to_wire())
         }
     }
+}
 
-    /// The version a read means. Delete markers are errors here: 404 when they are just the newest, 405 when asked for.
-    pub(crate) fn live<'s>(&self, snapshot: &'s dyn Snapshot, call: &Call, wanted: Wanted) -> S3Result<ObjectView<'s>> {
-        if call.key.len() > KEY_BYTES {
-            let (size, most) = (call.key.len().to_string(), KEY_BYTES.to_string());
-            return Err(S3Error::new(ErrorCode::KeyTooLongError).field("Size", size).field("MaxSizeAllowed", most));
-        }
-        let bucket = &call.bucket;
-        let Some(view) = find(snapshot, bucket.id, bucket.versioning, &call.key, wanted)? else {
-            return Err(self.not_found(call, wanted));
-        };
-        if !view.delete_marker() {
-            return Ok(view);
-        }
-        let error = match wanted {
-            Wanted::Current => self.not_found(call, wanted),
-            _ => S3Error::new(ErrorCode::MethodNotAllowed)
-                .field("Method", if call.op == crate::api::NativeOp::HeadObject { "HEAD" } else { "GET" })
-                .field("ResourceType", "DeleteMarker")
-                .header("allow", "DELETE")
-                .header("last-modified", panthera_wire::date::http_date(view.ordinal().timestamp())),
-        };
-        if error.code() == ErrorCode::AccessDenied {
-            return Err(error);
-        }
-        Err(error.header("x-amz-delete-marker", "true").header("x-amz-version-id", wire_version_id(&view)))
+/// The version a read means. Delete markers are errors here: 404 when they are just the newest, 405 when asked for.
+pub(crate) fn live<'s>(snapshot: &'s dyn Snapshot, call: &Call, wanted: Wanted) -> S3Result<ObjectView<'s>> {
+    if call.key.len() > KEY_BYTES {
+        let (size, most) = (call.key.len().to_string(), KEY_BYTES.to_string());
+        return Err(S3Error::new(ErrorCode::KeyTooLongError).field("Size", size).field("MaxSizeAllowed", most));
     }
+    let bucket = &call.bucket;
+    let Some(view) = find(snapshot, bucket.id, bucket.versioning, &call.key, wanted)? else {
+        return Err(not_found(call, wanted));
+    };
+    if !view.delete_marker() {
+        return Ok(view);
+    }
+    let error = match wanted {
+        Wanted::Current => not_found(call, wanted),
+        _ => S3Error::new(ErrorCode::MethodNotAllowed)
+            .field("Method", if call.op == crate::api::NativeOp::HeadObject { "HEAD" } else { "GET" })
+            .field("ResourceType", "DeleteMarker")
+            .header("allow", "DELETE")
+            .header("last-modified", panthera_wire::date::http_date(view.ordinal().timestamp())),
+    };
+    Err(error.header("x-amz-delete-marker", "true").header("x-amz-version-id", wire_version_id(&view)))
 }

@@ -146,7 +146,7 @@ impl Scene {
                 canonical_id: "ab".repeat(32),
                 display_name: "M. Tester".into(),
             },
-            context: Context { now, source_ip: [127, 0, 0, 1].into(), secure_transport: false },
+            context: Context::at(now, [127, 0, 0, 1].into(), false),
             form: Vec::new(),
             form_filename: None,
             base_url: "http://localhost:9000".into(),

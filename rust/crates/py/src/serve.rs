@@ -26,10 +26,12 @@ pub struct Serving {
 
 /// A row as `storage/_core.pyi` spells it.
 type RowTuple =
-    (String, String, String, Vec<String>, Option<String>, Vec<String>, String, String, String, String, usize);
+    (String, String, String, Vec<String>, Option<String>, Vec<String>, String, Also, String, String, String, usize);
+/// What a request may carry, and the action that is asked for it.
+type Also = Vec<(String, String)>;
 
-fn row((name, method, scope, selectors, header, params, action, reveal, auth, kind, body_cap): RowTuple) -> Row {
-    Row { name, method, scope, selectors, header, params, action, reveal, auth, kind, body_cap }
+fn row((name, method, scope, selectors, header, params, action, also, reveal, auth, kind, body_cap): RowTuple) -> Row {
+    Row { name, method, scope, selectors, header, params, action, also, reveal, auth, kind, body_cap }
 }
 
 fn start_error(error: StartError) -> PyErr {

@@ -226,17 +226,32 @@ fn a_bad_tuple_is_told_what_would_be_right() {
     assert!(Grantee::user(TenantId(panthera_authz::TENANT_MAX), UserId(1)).is_ok());
 }
 
+fn bucket() -> panthera_meta::records::BucketRecord {
+    panthera_meta::records::BucketRecord { id: BUCKET, tenant: HOME, ..Default::default() }
+}
+
+fn question<'a>(
+    subject: &'a panthera_authz::Subject,
+    action: &'static str,
+    bucket: &'a panthera_meta::records::BucketRecord,
+    key: Option<&'a str>,
+    context: &'a panthera_authz::Context,
+) -> panthera_authz::Question<'a> {
+    use panthera_authz::{Action, NoRequest, Question, Resource};
+    let key = key.map(str::as_bytes);
+    let resource = Resource { tenant: HOME, bucket: Some(bucket), name: "b", key, object: None };
+    Question { subject, action: Action(action), resource, context, request: &NoRequest }
+}
+
 #[test]
 fn the_authorizer_decides_by_relations_denies_first() {
-    use panthera_authz::{Action, Context, Reason, Resource, Subject};
+    use panthera_authz::{Context, Reason, Subject};
     let engine = engine();
     let authorizer = Authorizer::with(engine.clone());
-    let context =
-        |now| Context { now: Timestamp::from_secs(now), source_ip: [10, 0, 0, 1].into(), secure_transport: true };
+    let context = |now| Context::at(Timestamp::from_secs(now), [10, 0, 0, 1].into(), true);
     let subject = |n, admin| Subject::User { tenant: HOME, user: UserId(n), admin };
     let decide = |subject: &Subject, action, key: Option<&str>| {
-        let resource = Resource { tenant: HOME, bucket: Some(BUCKET), key: key.map(str::as_bytes) };
-        authorizer.decide(subject, Action(action), &resource, &context(10)).reason
+        authorizer.decide(&question(subject, action, &bucket(), key, &context(10))).reason
     };
     assert_eq!(decide(&subject(1, true), "s3:GetObject", Some("a/k")), Reason::TenantAdmin);
     assert_eq!(decide(&subject(1, false), "s3:GetObject", Some("a/k")), Reason::NotGranted);
@@ -254,13 +269,12 @@ fn the_authorizer_decides_by_relations_denies_first() {
 
 #[test]
 fn listing_a_bucket_unfiltered_needs_every_name_in_it() {
-    use panthera_authz::{Action, Context, Resource, Subject};
+    use panthera_authz::{Context, Subject};
     let engine = engine();
     let authorizer = Authorizer::with(engine.clone());
-    let context = Context { now: Timestamp(1), source_ip: [10, 0, 0, 1].into(), secure_transport: true };
+    let context = Context::at(Timestamp(1), [10, 0, 0, 1].into(), true);
     let subject = Subject::User { tenant: HOME, user: UserId(1), admin: false };
-    let resource = Resource { tenant: HOME, bucket: Some(BUCKET), key: None };
-    let lists = || authorizer.decide(&subject, Action("s3:ListBucket"), &resource, &context).allowed();
+    let lists = || authorizer.decide(&question(&subject, "s3:ListBucket", &bucket(), None, &context)).allowed();
     let shows = || {
         let mut all = authorizer.listing(&subject, (HOME, BUCKET), b"", &context).unwrap().unwrap();
         (all.is_empty(), all.contains(b"a/k"), all.contains(b"b/k"))
@@ -276,16 +290,14 @@ fn listing_a_bucket_unfiltered_needs_every_name_in_it() {
 
 #[test]
 fn a_clock_that_goes_back_does_not_revive_what_expired() {
-    use panthera_authz::{Action, Context, Resource, Subject};
+    use panthera_authz::{Context, Subject};
     let engine = engine();
     grant(&engine, prefix("a/", Relation::Reader, user(1)).until(Timestamp::from_secs(100)));
     let authorizer = Authorizer::with(engine);
     let subject = Subject::User { tenant: HOME, user: UserId(1), admin: false };
-    let resource = Resource { tenant: HOME, bucket: Some(BUCKET), key: Some(b"a/k") };
     let allowed = |now| {
-        let context =
-            Context { now: Timestamp::from_secs(now), source_ip: [10, 0, 0, 1].into(), secure_transport: true };
-        authorizer.decide(&subject, Action("s3:GetObject"), &resource, &context).allowed()
+        let context = Context::at(Timestamp::from_secs(now), [10, 0, 0, 1].into(), true);
+        authorizer.decide(&question(&subject, "s3:GetObject", &bucket(), Some("a/k"), &context)).allowed()
     };
     assert!(allowed(99) && !allowed(100) && !allowed(50));
 }

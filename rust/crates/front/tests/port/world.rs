@@ -115,6 +115,7 @@ fn row(name: &str, target: &str, kind: &str, params: &[&str]) -> Row {
         header: None,
         params: params.iter().map(|p| (*p).to_owned()).collect(),
         action: format!("s3:{name}"),
+        also: Vec::new(),
         reveal: "404".into(),
         auth: match name {
             "PostObject" => "form",

@@ -33,6 +33,7 @@ pub mod tag {
     pub const TAGS: u8 = 17;
     pub const CHECKSUMS: u8 = 18;
     pub const PARTS: u8 = 19;
+    pub const ACL: u8 = 20;
     pub const UPLOAD_CHECKSUM: u8 = 32;
 }
 

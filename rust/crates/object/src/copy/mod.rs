@@ -6,7 +6,7 @@ mod object;
 
 pub(crate) use object::{whole_second, write_checksums};
 
-use panthera_authz::{Action, Context, Resource, Subject};
+use panthera_authz::{Action, ObjectLookup, Question, Resource};
 use panthera_base::limits::SINGLE_PUT_BYTES;
 use panthera_base::{ErrorCode, S3Error, S3Result};
 use panthera_meta::records::{BucketRecord, ObjectRecord, Versioning};
@@ -14,6 +14,7 @@ use panthera_meta::{Snapshot, keys};
 use panthera_wire::conditions::{Conditions, Outcome, evaluate};
 use panthera_wire::headers::{self, CopySource};
 
+use crate::access::StoredObject;
 use crate::api::Call;
 use crate::commit::meta_error;
 use crate::resolve::{Wanted, find};
@@ -59,10 +60,10 @@ impl ObjectService {
         let snapshot = self.meta.snapshot().map_err(|error| meta_error(&error))?;
         let bucket = bucket_named(&*snapshot, &source.bucket)?;
         let named = Named { source, wanted, bucket };
-        self.authorize_source(&named, &call.caller.subject, &call.context)?;
+        self.authorize_source(&named, call)?;
         let found = find(&*snapshot, named.bucket.id, named.bucket.versioning, &named.source.key, wanted)?;
         let Some(view) = found.filter(|view| !view.delete_marker() || wanted != Wanted::Current) else {
-            return Err(self.no_source(&named, &call.caller.subject, &call.context));
+            return Err(self.no_source(&named, call));
         };
         if view.delete_marker() {
             return Err(S3Error::with_message(
@@ -78,20 +79,20 @@ impl ObjectService {
         Ok(Source { bucket: named.bucket, key: named.source.key, by_version: wanted != Wanted::Current, record })
     }
 
-    fn authorize_source(&self, named: &Named, subject: &Subject, context: &Context) -> S3Result<()> {
+    fn authorize_source(&self, named: &Named, call: &Call) -> S3Result<()> {
         let action = match named.wanted {
             Wanted::Current => "s3:GetObject",
             Wanted::Null | Wanted::Version(_) => "s3:GetObjectVersion",
         };
-        if self.may(named, action, Some(&named.source.key), subject, context) {
+        if self.may(named, action, Some(&named.source.key), call) {
             return Ok(());
         }
         Err(ErrorCode::AccessDenied.into())
     }
 
     /// A missing source: 404 for who may list its bucket, 403 for who must not learn what exists.
-    fn no_source(&self, named: &Named, subject: &Subject, context: &Context) -> S3Error {
-        if !self.may(named, "s3:ListBucket", None, subject, context) {
+    fn no_source(&self, named: &Named, call: &Call) -> S3Error {
+        if !self.may(named, "s3:ListBucket", None, call) {
             return ErrorCode::AccessDenied.into();
         }
         let key = String::from_utf8_lossy(&named.source.key);
@@ -101,9 +102,12 @@ impl ObjectService {
         }
     }
 
-    fn may(&self, named: &Named, action: &'static str, key: Option<&[u8]>, who: &Subject, context: &Context) -> bool {
-        let resource = Resource { tenant: named.bucket.tenant, bucket: Some(named.bucket.id), key };
-        self.authz.decide(who, Action(action), &resource, context).allowed()
+    fn may(&self, named: &Named, action: &'static str, key: Option<&[u8]>, call: &Call) -> bool {
+        let Named { source, bucket, .. } = named;
+        let stored = StoredObject { meta: &*self.meta, bucket, key: &source.key, version: source.version.as_deref() };
+        let object = key.is_some().then_some(&stored as &dyn ObjectLookup);
+        let resource = Resource { tenant: bucket.tenant, bucket: Some(bucket), name: &source.bucket, key, object };
+        self.authz.decide(&Question { action: Action(action), resource, ..call.question(action) }).allowed()
     }
 }
 

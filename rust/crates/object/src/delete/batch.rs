@@ -1,7 +1,7 @@
 //! DeleteObjects: many deletes, each with its own authorization, conditions and outcome.
 
 use bytes::Bytes;
-use panthera_authz::{Action, Context, Resource};
+use panthera_authz::{Action, Context, Question, Resource};
 use panthera_base::limits::{DELETE_BODY_BYTES, DELETE_KEYS};
 use panthera_base::{ErrorCode, S3Error, S3Result};
 use panthera_meta::Snapshot;
@@ -12,6 +12,7 @@ use panthera_wire::xml::{Reader, Writer};
 use tokio::sync::oneshot;
 
 use super::{Conditions, Deletion, Outcome, parse_size, parse_time};
+use crate::access::{Sent, StoredObject};
 use crate::api::{Call, Caller, OpResult, Payload, Reply};
 use crate::commit::{Planned, Refused, meta_error, received};
 use crate::resolve::Wanted;
@@ -40,6 +41,7 @@ struct Shared<'c> {
     bucket_name: &'c str,
     caller: &'c Caller,
     context: &'c Context,
+    sent: Sent<'c>,
 }
 
 impl ObjectService {
@@ -57,7 +59,8 @@ impl ObjectService {
         // All are planned and queued at once, so that they share commits; whoever meets another writer of its key is
         // planned again alone.
         let (bucket, bucket_name) = (&*call.bucket, &*call.bucket_name);
-        let shared = Shared { bucket, bucket_name, caller: &call.caller, context: &call.context };
+        let sent = Sent { headers: &call.headers, query: &call.query };
+        let shared = Shared { bucket, bucket_name, caller: &call.caller, context: &call.context, sent };
         let started = self.start_all(shared, &entries)?;
         let mut out = Writer::document("DeleteResult", 256 + entries.len() * 64);
         for (entry, started) in entries.iter().zip(started) {
@@ -97,8 +100,12 @@ impl ObjectService {
     fn deletion<'c>(&self, shared: Shared<'c>, entry: &'c Entry) -> S3Result<Deletion<'c>> {
         let key = entry.key.as_bytes();
         let action = Action(if entry.version.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" });
-        let resource = Resource { tenant: shared.bucket.tenant, bucket: Some(shared.bucket.id), key: Some(key) };
-        if !self.authz.decide(&shared.caller.subject, action, &resource, shared.context).allowed() {
+        let Shared { bucket, bucket_name, caller, context, ref sent } = shared;
+        let object = StoredObject { meta: &*self.meta, bucket, key, version: entry.version.as_deref() };
+        let (tenant, name) = (bucket.tenant, bucket_name);
+        let resource = Resource { tenant, bucket: Some(bucket), name, key: Some(key), object: Some(&object) };
+        let question = Question { subject: &caller.subject, action, resource, context, request: sent };
+        if !self.authz.decide(&question).allowed() {
             return Err(ErrorCode::AccessDenied.into());
         }
         check_key(key)?;

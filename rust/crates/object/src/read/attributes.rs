@@ -11,7 +11,7 @@ use super::headers;
 use super::stored::{self, StoredChecksum};
 use crate::api::{Call, OpResult, Reply};
 use crate::list::{integer, invalid};
-use crate::resolve::Wanted;
+use crate::resolve::{Wanted, live};
 use crate::service::ObjectService;
 
 const ROOT: &str = "GetObjectAttributesResponse";
@@ -44,7 +44,7 @@ impl ObjectService {
             limit: number(call, MAX_PARTS)?.map_or(PAGE_KEYS, |n| n.min(PAGE_KEYS as u64) as usize),
         };
         let snapshot = self.meta.snapshot().map_err(S3Error::internal)?;
-        let view = self.live(&*snapshot, call, wanted)?;
+        let view = live(&*snapshot, call, wanted)?;
         let etag = headers::quoted_etag(&view);
         let conditions = Conditions::from_headers(&call.headers);
         if conditions::evaluate(&conditions, etag.trim_matches('"'), view.ordinal().timestamp()) != Outcome::Proceed {

@@ -15,7 +15,7 @@ use super::stored::{self, StoredPart};
 use super::stream::{Body, Source};
 use crate::api::{Call, NativeOp, OpResult, Reply, ReplyBody};
 use crate::list::invalid;
-use crate::resolve::Wanted;
+use crate::resolve::{Wanted, live};
 use crate::service::ObjectService;
 
 const MP_PARTS_COUNT: HeaderName = HeaderName::from_static("x-amz-mp-parts-count");
@@ -58,7 +58,7 @@ impl ObjectService {
         let part = part_number(call)?;
         let overrides = headers::overrides(call)?;
         let snapshot = self.meta.snapshot().map_err(S3Error::internal)?;
-        let view = self.live(&*snapshot, call, wanted)?;
+        let view = live(&*snapshot, call, wanted)?;
         let etag = headers::quoted_etag(&view);
         let mut answer = headers::identity(&view, call.bucket.versioning, &etag)?;
         let modified = view.ordinal().timestamp();

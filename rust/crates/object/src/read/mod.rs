@@ -8,7 +8,7 @@ mod attributes;
 mod cold_tests;
 mod get;
 mod headers;
-mod stored;
+pub(crate) mod stored;
 pub(crate) mod stream;
 #[cfg(test)]
 mod tests;

@@ -98,7 +98,7 @@ fn take_part<'a>(rest: &mut &'a [u8], offset: &mut u64) -> Option<StoredPart<'a>
 }
 
 /// Pairs of a metadata or tag section; ends at the first thing that is no pair.
-pub(super) fn pairs(mut rest: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+pub(crate) fn pairs(mut rest: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     std::iter::from_fn(move || Some((take_long(&mut rest)?, take_long(&mut rest)?)))
 }
 

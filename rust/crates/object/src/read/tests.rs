@@ -249,20 +249,6 @@ async fn what_is_not_there_is_not_there_in_amazons_words() {
     assert_eq!(scene.send(GetObject, &[b'k'; 1025], &[], &[]).await.code(), Some(ErrorCode::KeyTooLongError));
 }
 
-#[tokio::test]
-async fn who_may_not_list_does_not_learn_what_exists() {
-    let scene = Scene::new(Versioning::Enabled);
-    versions(&scene).await;
-    for (key, id) in [("none", None), ("k", None), ("j", Some("null"))] {
-        let mut call = scene.call(GetObject, key.as_bytes());
-        call.query.0.extend(id.map(|id: &str| ("versionId".to_owned(), id.to_owned())));
-        call.caller.subject = Subject::Anonymous;
-        let answer = scene.send_call(call).await;
-        assert_eq!(answer.code(), Some(ErrorCode::AccessDenied));
-        assert_eq!(answer.error_header("x-amz-delete-marker"), None);
-    }
-}
-
 async fn multipart(scene: &Scene, kind: u8) -> Vec<u8> {
     let bytes = content(2_500);
     let record = ObjectRecord {

@@ -125,6 +125,14 @@ impl SignedClaim {
         }
     }
 
+    /// When it was signed, as SigV4 says; SigV2 signs a date that nobody has to send.
+    pub fn signed_at(&self) -> Option<Timestamp> {
+        match &self.0 {
+            Kind::V4(v4) => Some(v4.date.time()),
+            Kind::V2(_) => None,
+        }
+    }
+
     /// Verifies the signature over `head`, which must be the one given to [`claim`]. SignatureDoesNotMatch otherwise.
     pub fn verify(&self, head: &Head<'_>, secret: &[u8], keys: &SigningKeys) -> S3Result<BodyAuth> {
         match &self.0 {

@@ -1,0 +1,88 @@
+//! What decisions ask of requests and of stored versions.
+//!
+//! Belongs here: the object operations' side of the authorizer's questions. Does not belong here: any decision.
+
+use http::HeaderMap;
+use panthera_authz::{Action, ObjectAccess, ObjectLookup, Question, RequestFacts, Resource};
+use panthera_base::S3Error;
+use panthera_meta::records::{BucketRecord, tag};
+use panthera_meta::{MetaError, Metastore};
+
+use crate::api::{Call, Query};
+use crate::read::stored::pairs;
+use crate::resolve::{Wanted, find};
+
+/// The version of a key that a request is about, read when a decision asks for it.
+pub struct StoredObject<'a> {
+    /// Where it is looked for.
+    pub meta: &'a dyn Metastore,
+    /// Its bucket.
+    pub bucket: &'a BucketRecord,
+    /// Its key.
+    pub key: &'a [u8],
+    /// `versionId` as the request has it.
+    pub version: Option<&'a str>,
+}
+
+impl ObjectLookup for StoredObject<'_> {
+    fn access(&self) -> Result<Option<ObjectAccess>, MetaError> {
+        // A version id we cannot have issued names nothing; the operation says so later.
+        let Ok(wanted) = Wanted::parse(self.version) else { return Ok(None) };
+        let snapshot = self.meta.snapshot()?;
+        let corrupt = |error: S3Error| MetaError::Corrupt(error.to_string());
+        let found = find(&*snapshot, self.bucket.id, self.bucket.versioning, self.key, wanted).map_err(corrupt)?;
+        let Some(view) = found else { return Ok(None) };
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let section = |tag| view.section(tag).map_err(|error| MetaError::Corrupt(error.to_string()));
+        Ok(Some(ObjectAccess {
+            owner: view.owner(),
+            acl: section(tag::ACL)?.map(<[u8]>::to_vec),
+            tags: pairs(section(tag::TAGS)?.unwrap_or_default())
+                .map(|(name, value)| (text(name), text(value)))
+                .collect(),
+        }))
+    }
+}
+
+/// Headers and query of a request.
+#[derive(Clone, Copy)]
+pub struct Sent<'a> {
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// Its query.
+    pub query: &'a Query,
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+impl RequestFacts for Sent<'_> {
+    fn header(&self, name: &str) -> Option<&str> {
+        text(self.headers, name)
+    }
+
+    fn query(&self, name: &str) -> Option<&str> {
+        self.query.get(name)
+    }
+}
+
+impl RequestFacts for Call {
+    fn header(&self, name: &str) -> Option<&str> {
+        text(&self.headers, name)
+    }
+
+    fn query(&self, name: &str) -> Option<&str> {
+        self.query.get(name)
+    }
+}
+
+impl Call {
+    /// The question whether the caller may do something in the bucket of this call.
+    pub(crate) fn question(&self, action: &'static str) -> Question<'_> {
+        let (tenant, name) = (self.bucket.tenant, &*self.bucket_name);
+        let resource = Resource { tenant, bucket: Some(&self.bucket), name, key: None, object: None };
+        let (subject, action) = (&self.caller.subject, Action(action));
+        Question { subject, action, resource, context: &self.context, request: self }
+    }
+}
