@@ -24,9 +24,7 @@ Op = tuple[str, bytes, bytes | None]
 # header that selects it or None, parameters that may accompany it, action, what else is asked (a header or "?key", its action),
 # reveal ("404" | "403"), auth ("signed" | "form" | "none"), kind ("native" | "python" | "absent"), largest body in bytes for
 # python rows (0: none expected)
-Row = tuple[
-    str, str, str, Sequence[str], str | None, Sequence[str], str, Sequence[tuple[str, str]], str, str, str, int
-]
+Row = tuple[str, str, str, Sequence[str], str | None, Sequence[str], str, Sequence[tuple[str, str]], str, str, str, int]
 
 @final
 class Core:

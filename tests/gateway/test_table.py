@@ -92,7 +92,7 @@ def test_what_a_request_carries_asks_for_its_own_action() -> None:
 
 def test_rows_cross_the_border_in_the_form_the_stub_declares() -> None:
     stub = (ROOT / "storage/_core.pyi").read_text()
-    declared = re.sub(r"\s", "", stub.split("\nRow = tuple[")[1].split("\n]")[0])
+    declared = re.sub(r"\s", "", stub.split("\nRow = tuple[")[1].split("]\n")[0])
     also = "Sequence[tuple[str,str]]"
     assert declared == f"str,str,str,Sequence[str],str|None,Sequence[str],str,{also},str,str,str,int"
     for core in core_rows():
