@@ -8,6 +8,7 @@ mod access_log;
 mod account;
 mod address;
 mod authenticate;
+mod authorize;
 mod body;
 mod connection;
 mod control;

@@ -9,17 +9,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
-use panthera_authz::{Action, Authentication, Context, ObjectLookup, Question, RequestFacts, Resource, Subject};
-use panthera_base::{ErrorCode, S3Error, S3Result, TenantId, Timestamp};
-use panthera_meta::records::{BucketRecord, UserRecord};
+use panthera_authz::Context;
+use panthera_base::{ErrorCode, S3Error, S3Result, Timestamp};
+use panthera_meta::records::BucketRecord;
 use panthera_meta::{Snapshot, keys};
 use panthera_object::api::{Call, OpResult, Payload, Query, Reply, ReplyBody};
-use panthera_object::{Sent, StoredObject};
 use panthera_wire::auth::{BodyAuth, Head, SignatureVersion};
 
 use crate::account::Receipt;
 use crate::address::{self, Address, Client};
 use crate::authenticate::Identity;
+use crate::authorize::{CREATE_BUCKET, Concealed, authorize, context};
 use crate::body::Body;
 use crate::connection::Connection;
 use crate::control::{ControlCall, ControlReply};
@@ -27,14 +27,14 @@ use crate::form::{self, Form};
 use crate::payload::{self, BodyPayload, Lengths, Rest, Settled};
 use crate::render::{self, Facts};
 use crate::server::Shared;
-use crate::table::{Auth, Kind, Operation, Reveal, Scope};
+use crate::table::{Auth, Kind, Operation, Scope};
 
 /// The other end of a connection.
 #[derive(Clone, Debug)]
 pub struct Peer {
     ip: IpAddr,
     tls: bool,
-    tls_version: Option<&'static str>,
+    pub(crate) tls_version: Option<&'static str>,
     cipher: Option<String>,
 }
 
@@ -60,20 +60,20 @@ impl Peer {
 }
 
 /// A request that has been read and matched: what steps 4 to 6 work on.
-struct Matched<'a> {
-    row: &'a Operation,
-    address: Address,
-    query: Query,
-    client: Client,
-    now: Timestamp,
+pub(crate) struct Matched<'a> {
+    pub row: &'a Operation,
+    pub address: Address,
+    pub query: Query,
+    pub client: Client,
+    pub now: Timestamp,
 }
 
 /// What step 4 found out.
-struct Known {
-    identity: Identity,
+pub(crate) struct Known {
+    pub identity: Identity,
     /// The bucket of the request, and its row as stored.
-    bucket: Option<(Arc<BucketRecord>, Bytes)>,
-    form: Form,
+    pub bucket: Option<(Arc<BucketRecord>, Bytes)>,
+    pub form: Form,
     payload: Box<dyn Payload>,
 }
 
@@ -209,135 +209,6 @@ fn find_bucket(snapshot: &dyn Snapshot, matched: &Matched<'_>) -> S3Result<Optio
         // The bucket of CreateBucket need not exist, nor need that of a row which asks nobody who they are.
         None if matched.row.action == CREATE_BUCKET || matched.row.auth == Auth::None => Ok(None),
         None => Err(S3Error::new(ErrorCode::NoSuchBucket).field("BucketName", address.bucket.clone())),
-    }
-}
-
-const CREATE_BUCKET: Action = Action("s3:CreateBucket");
-const LIST_BUCKET: Action = Action("s3:ListBucket");
-
-/// What the server knows of the request, for step 5 and for what operations ask further.
-fn context(matched: &Matched<'_>, known: &Known, peer: &Peer) -> Context {
-    let authentication = match known.identity.how {
-        None => Authentication::default(),
-        Some((version, place)) => Authentication {
-            kind: Some(match place {
-                "AuthHeader" => "REST-HEADER",
-                "QueryString" => "REST-QUERY-STRING",
-                _ => "POST",
-            }),
-            version: Some(match version {
-                SignatureVersion::V2 => "AWS",
-                SignatureVersion::V4 => "AWS4-HMAC-SHA256",
-            }),
-            signed_at: known.identity.signed_at,
-        },
-    };
-    Context {
-        now: matched.now,
-        source_ip: matched.client.ip,
-        secure_transport: matched.client.secure,
-        tls_version: peer.tls_version.map(|version| version.trim_start_matches("TLSv")),
-        authentication,
-    }
-}
-
-/// Step 5.
-fn authorize(
-    shared: &Shared,
-    matched: &Matched<'_>,
-    known: &Known,
-    head: &http::request::Parts,
-    context: &Context,
-) -> S3Result<()> {
-    let subject = &known.identity.caller.subject;
-    let bucket = known.bucket.as_ref().map(|(record, _)| record).filter(|_| matched.row.action != CREATE_BUCKET);
-    let own = match subject {
-        Subject::User { tenant, .. } => *tenant,
-        Subject::Anonymous => TenantId(0),
-    };
-    let form_key = known.form.key();
-    let path_key = (matched.address.scope == Scope::Object).then_some(matched.address.key.as_slice());
-    let key = form_key.as_deref().or(path_key);
-    let version = matched.query.get("versionId");
-    let stored = bucket.zip(key).map(|(bucket, key)| StoredObject { meta: &*shared.meta, bucket, key, version });
-    let resource = Resource {
-        tenant: bucket.map_or(own, |b| b.tenant),
-        bucket: bucket.map(|b| &**b),
-        name: &matched.address.bucket,
-        key,
-        object: stored.as_ref().map(|object| object as &dyn ObjectLookup),
-    };
-    let request = &Sent { headers: &head.headers, query: &matched.query };
-    // DeleteObjects asks for each key it names: nobody needs a right on the bucket to send it.
-    let asked = matched.row.actions(&head.headers, &matched.query).filter(|_| !matched.row.asks_each_key());
-    for action in asked {
-        let decision = shared.authz.decide(&Question { subject, action, resource, context, request });
-        if !decision.allowed() && matched.row.auth != Auth::None {
-            return Err(S3Error::new(ErrorCode::AccessDenied).detail(format_args!("{:?}", decision.reason)));
-        }
-    }
-    match (head.headers.get("x-amz-expected-bucket-owner"), bucket) {
-        (Some(expected), Some(bucket)) if !owns(shared, expected, bucket)? => Err(ErrorCode::AccessDenied.into()),
-        _ => Ok(()),
-    }
-}
-
-/// Whether the header names the bucket's owner: by account (the tenant's number in 12 digits) or by canonical id.
-fn owns(shared: &Shared, expected: &HeaderValue, bucket: &BucketRecord) -> S3Result<bool> {
-    if expected.as_bytes() == format!("{:012}", bucket.tenant.0).as_bytes() {
-        return Ok(true);
-    }
-    let snapshot = shared.meta.snapshot().map_err(S3Error::internal)?;
-    let Some(row) = snapshot.get(&keys::user(bucket.owner)).map_err(S3Error::internal)? else { return Ok(false) };
-    let owner = UserRecord::decode(row).map_err(S3Error::internal)?;
-    Ok(expected.as_bytes() == panthera_wire::hex::encode_32(&owner.canonical_id))
-}
-
-/// What a missing key is told by: who asked, and for which key of which bucket. Kept only for rows that reveal.
-struct Concealed {
-    subject: Subject,
-    bucket: Arc<BucketRecord>,
-    name: String,
-    key: Vec<u8>,
-    context: Context,
-}
-
-/// The prefix of a question about one key is the key: who may list no more than that may still know of it.
-struct ListsKey<'a>(&'a str);
-
-impl RequestFacts for ListsKey<'_> {
-    fn header(&self, _: &str) -> Option<&str> {
-        None
-    }
-
-    fn query(&self, name: &str) -> Option<&str> {
-        (name == "prefix").then_some(self.0)
-    }
-}
-
-impl Concealed {
-    fn of(matched: &Matched<'_>, known: &Known, context: &Context) -> Option<Self> {
-        let Matched { row, address, .. } = matched;
-        let (bucket, _) = known.bucket.as_ref()?;
-        (row.reveal == Reveal::ToListers && row.scope == Scope::Object).then(|| Self {
-            subject: known.identity.caller.subject.clone(),
-            bucket: Arc::clone(bucket),
-            name: address.bucket.clone(),
-            key: address.key.clone(),
-            context: context.clone(),
-        })
-    }
-
-    /// Who may not list a bucket does not learn which keys are missing in it.
-    fn conceal(&self, shared: &Shared, error: S3Error) -> S3Error {
-        if !matches!(error.code(), ErrorCode::NoSuchKey | ErrorCode::NoSuchVersion) {
-            return error;
-        }
-        let Self { subject, bucket, name, key, context } = self;
-        let resource = Resource { tenant: bucket.tenant, bucket: Some(bucket), name, key: Some(key), object: None };
-        let request = ListsKey(std::str::from_utf8(key).unwrap_or_default());
-        let question = Question { subject, action: LIST_BUCKET, resource, context, request: &request };
-        if shared.authz.reveals(&question) { error } else { S3Error::new(ErrorCode::AccessDenied).detail(error) }
     }
 }
 

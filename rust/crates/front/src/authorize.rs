@@ -1,0 +1,163 @@
+//! Step 5: what is asked of authorization for a request, and what a refusal or a missing key may tell.
+//!
+//! Belongs here: from a matched and authenticated request to questions, and from answers to errors. Does not belong
+//! here: any decision (crate `authz`).
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+use panthera_authz::{Action, Authentication, Context, ObjectLookup, Question, RequestFacts, Resource, Subject};
+use panthera_base::{ErrorCode, S3Error, S3Result, TenantId};
+use panthera_meta::keys;
+use panthera_meta::records::{BucketRecord, UserRecord};
+use panthera_object::{Sent, StoredObject};
+use panthera_wire::auth::SignatureVersion;
+
+use crate::pipeline::{Known, Matched, Peer};
+use crate::server::Shared;
+use crate::table::{Auth, Reveal, Scope};
+
+pub(crate) const CREATE_BUCKET: Action = Action("s3:CreateBucket");
+const LIST_BUCKET: Action = Action("s3:ListBucket");
+
+/// What the server knows of the request, for step 5 and for what operations ask further.
+pub(crate) fn context(matched: &Matched<'_>, known: &Known, peer: &Peer) -> Context {
+    let authentication = match known.identity.how {
+        None => Authentication::default(),
+        Some((version, place)) => Authentication {
+            kind: Some(match place {
+                "AuthHeader" => "REST-HEADER",
+                "QueryString" => "REST-QUERY-STRING",
+                _ => "POST",
+            }),
+            version: Some(match version {
+                SignatureVersion::V2 => "AWS",
+                SignatureVersion::V4 => "AWS4-HMAC-SHA256",
+            }),
+            signed_at: known.identity.signed_at,
+        },
+    };
+    Context {
+        now: matched.now,
+        source_ip: matched.client.ip,
+        secure_transport: matched.client.secure,
+        tls_version: peer.tls_version.map(|version| version.trim_start_matches("TLSv")),
+        authentication,
+    }
+}
+
+/// Step 5.
+pub(crate) fn authorize(
+    shared: &Shared,
+    matched: &Matched<'_>,
+    known: &Known,
+    head: &http::request::Parts,
+    context: &Context,
+) -> S3Result<()> {
+    let subject = &known.identity.caller.subject;
+    let bucket = known.bucket.as_ref().map(|(record, _)| record).filter(|_| matched.row.action != CREATE_BUCKET);
+    let own = match subject {
+        Subject::User { tenant, .. } => *tenant,
+        Subject::Anonymous => TenantId(0),
+    };
+    let form_key = known.form.key();
+    let path_key = (matched.address.scope == Scope::Object).then_some(matched.address.key.as_slice());
+    let key = form_key.as_deref().or(path_key);
+    let version = matched.query.get("versionId");
+    let stored = bucket.zip(key).map(|(bucket, key)| StoredObject { meta: &*shared.meta, bucket, key, version });
+    let resource = Resource {
+        tenant: bucket.map_or(own, |b| b.tenant),
+        bucket: bucket.map(|b| &**b),
+        name: &matched.address.bucket,
+        key,
+        object: stored.as_ref().map(|object| object as &dyn ObjectLookup),
+    };
+    let request = &Sent { headers: &head.headers, query: &matched.query };
+    // DeleteObjects asks for each key it names: nobody needs a right on the bucket to send it.
+    let asked = matched.row.actions(&head.headers, &matched.query).filter(|_| !matched.row.asks_each_key());
+    for action in asked {
+        let decision = shared.authz.decide(&Question { subject, action, resource, context, request });
+        if !decision.allowed() && matched.row.auth != Auth::None {
+            let refused = S3Error::new(ErrorCode::AccessDenied).detail(format_args!("{:?}", decision.reason));
+            return Err(missing_all_the_same(shared, matched, known, context, stored.as_ref()).unwrap_or(refused));
+        }
+    }
+    match (head.headers.get("x-amz-expected-bucket-owner"), bucket) {
+        (Some(expected), Some(bucket)) if !owns(shared, expected, bucket)? => Err(ErrorCode::AccessDenied.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Who may list a key's name but not read it is told when there is no such key (AWS: 404 with `s3:ListBucket`).
+fn missing_all_the_same(
+    shared: &Shared,
+    matched: &Matched<'_>,
+    known: &Known,
+    context: &Context,
+    stored: Option<&StoredObject<'_>>,
+) -> Option<S3Error> {
+    let asked = Concealed::of(matched, known, context)?;
+    let missing = asked.reveals(shared) && matches!(stored?.access(), Ok(None));
+    missing.then(|| S3Error::new(ErrorCode::NoSuchKey).field("Key", String::from_utf8_lossy(&asked.key)))
+}
+
+/// Whether the header names the bucket's owner: by account (the tenant's number in 12 digits) or by canonical id.
+fn owns(shared: &Shared, expected: &HeaderValue, bucket: &BucketRecord) -> S3Result<bool> {
+    if expected.as_bytes() == format!("{:012}", bucket.tenant.0).as_bytes() {
+        return Ok(true);
+    }
+    let snapshot = shared.meta.snapshot().map_err(S3Error::internal)?;
+    let Some(row) = snapshot.get(&keys::user(bucket.owner)).map_err(S3Error::internal)? else { return Ok(false) };
+    let owner = UserRecord::decode(row).map_err(S3Error::internal)?;
+    Ok(expected.as_bytes() == panthera_wire::hex::encode_32(&owner.canonical_id))
+}
+
+/// What a missing key is told by: who asked, and for which key of which bucket. Kept only for rows that reveal.
+pub(crate) struct Concealed {
+    subject: Subject,
+    bucket: Arc<BucketRecord>,
+    name: String,
+    key: Vec<u8>,
+    context: Context,
+}
+
+/// The prefix of a question about one key is the key: who may list no more than that may still know of it.
+struct ListsKey<'a>(&'a str);
+
+impl RequestFacts for ListsKey<'_> {
+    fn header(&self, _: &str) -> Option<&str> {
+        None
+    }
+
+    fn query(&self, name: &str) -> Option<&str> {
+        (name == "prefix").then_some(self.0)
+    }
+}
+
+impl Concealed {
+    pub(crate) fn of(matched: &Matched<'_>, known: &Known, context: &Context) -> Option<Self> {
+        let Matched { row, address, .. } = matched;
+        let (bucket, _) = known.bucket.as_ref()?;
+        (row.reveal == Reveal::ToListers && row.scope == Scope::Object).then(|| Self {
+            subject: known.identity.caller.subject.clone(),
+            bucket: Arc::clone(bucket),
+            name: address.bucket.clone(),
+            key: address.key.clone(),
+            context: context.clone(),
+        })
+    }
+
+    /// Who may not list a bucket does not learn which keys are missing in it.
+    pub(crate) fn conceal(&self, shared: &Shared, error: S3Error) -> S3Error {
+        let tells = matches!(error.code(), ErrorCode::NoSuchKey | ErrorCode::NoSuchVersion);
+        if tells && !self.reveals(shared) { S3Error::new(ErrorCode::AccessDenied).detail(error) } else { error }
+    }
+
+    /// Whether the caller may know of the key's name.
+    fn reveals(&self, shared: &Shared) -> bool {
+        let Self { subject, bucket, name, key, context } = self;
+        let resource = Resource { tenant: bucket.tenant, bucket: Some(bucket), name, key: Some(key), object: None };
+        let request = ListsKey(std::str::from_utf8(key).unwrap_or_default());
+        shared.authz.reveals(&Question { subject, action: LIST_BUCKET, resource, context, request: &request })
+    }
+}
