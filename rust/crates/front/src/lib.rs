@@ -10,6 +10,7 @@ mod address;
 mod authenticate;
 mod authorize;
 mod body;
+mod buckets;
 mod connection;
 mod control;
 mod form;

@@ -21,6 +21,7 @@ use crate::address::{self, Address, Client};
 use crate::authenticate::Identity;
 use crate::authorize::{CREATE_BUCKET, Concealed, authorize, context};
 use crate::body::Body;
+use crate::buckets::Buckets;
 use crate::connection::Connection;
 use crate::control::{ControlCall, ControlReply};
 use crate::form::{self, Form};
@@ -162,7 +163,7 @@ fn authenticate(
         Auth::None => (Identity::anonymous(), BodyAuth::Unsigned),
         _ => shared.verifier.request(&*snapshot, &signed_head(head, matched), matched.now)?,
     };
-    let bucket = find_bucket(&*snapshot, matched)?;
+    let bucket = find_bucket(&shared.buckets, &*snapshot, matched)?;
     Ok(Known { identity, bucket, form: Form::default(), payload: body.protected(lengths, protection) })
 }
 
@@ -178,7 +179,7 @@ async fn authenticate_form(
     let claim = form.claim(&shared.verifier.policy)?;
     let snapshot = shared.meta.snapshot().map_err(S3Error::internal)?;
     let identity = shared.verifier.form(&*snapshot, &claim, matched.now)?;
-    let bucket = find_bucket(&*snapshot, matched)?;
+    let bucket = find_bucket(&shared.buckets, &*snapshot, matched)?;
     let payload = form.check_policy(&claim, &matched.address.bucket, matched.now, file)?;
     Ok(Known { identity, bucket, form, payload })
 }
@@ -193,7 +194,11 @@ fn signed_head<'a>(head: &'a http::request::Parts, matched: &'a Matched<'_>) -> 
     }
 }
 
-fn find_bucket(snapshot: &dyn Snapshot, matched: &Matched<'_>) -> S3Result<Option<(Arc<BucketRecord>, Bytes)>> {
+fn find_bucket(
+    buckets: &Buckets,
+    snapshot: &dyn Snapshot,
+    matched: &Matched<'_>,
+) -> S3Result<Option<(Arc<BucketRecord>, Bytes)>> {
     let address = &matched.address;
     if address.scope == Scope::Service {
         return Ok(None);
@@ -201,10 +206,10 @@ fn find_bucket(snapshot: &dyn Snapshot, matched: &Matched<'_>) -> S3Result<Optio
     let row = snapshot.get(&keys::bucket(address.bucket.as_bytes())).map_err(S3Error::internal)?;
     match row {
         Some(row) => {
-            let record = BucketRecord::decode(row).map_err(S3Error::internal)?;
+            let record = buckets.decode(&address.bucket, row).map_err(S3Error::internal)?;
             // Only Python reads the row itself.
             let raw = if matched.row.kind == Kind::Python { Bytes::copy_from_slice(row) } else { Bytes::new() };
-            Ok(Some((Arc::new(record), raw)))
+            Ok(Some((record, raw)))
         }
         // The bucket of CreateBucket need not exist, nor need that of a row which asks nobody who they are.
         None if matched.row.action == CREATE_BUCKET || matched.row.auth == Auth::None => Ok(None),

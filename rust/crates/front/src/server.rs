@@ -26,6 +26,7 @@ use crate::access_log::{AccessLog, Writer};
 use crate::account::{Books, Metrics};
 use crate::address::{Domains, External, Proxies};
 use crate::authenticate::Verifier;
+use crate::buckets::Buckets;
 use crate::connection::Patience;
 use crate::control::{ControlCalls, ControlQueue, queue};
 use crate::listener::{Addresses, accept_loop, bind};
@@ -133,6 +134,7 @@ pub(crate) struct Shared {
     pub proxies: Proxies,
     pub external: Option<External>,
     pub verifier: Verifier,
+    pub buckets: Buckets,
     pub control: ControlQueue,
     pub books: Arc<Books>,
     pub tls: Option<Tls>,
@@ -187,6 +189,7 @@ impl Front {
                 policy: AuthPolicy { sigv2: settings.sigv2, region: settings.pinned_region.clone() },
                 keys: SigningKeys::default(),
             },
+            buckets: Buckets::default(),
             patience: Patience::new(&settings),
             domains: Domains::new(&settings.domains),
             addresses: Arc::default(),
