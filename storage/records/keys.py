@@ -15,6 +15,9 @@ TENANT_NAME: Final = b"n"
 USER: Final = b"U"
 USER_NAME: Final = b"N"
 CREDENTIAL: Final = b"k"
+IDENTITY: Final = b"i"
+MANAGED_POLICY: Final = b"P"
+ATTACHMENT: Final = b"a"
 BUCKET: Final = b"b"
 TENANT_BUCKET: Final = b"B"
 FENCE: Final = b"f"
@@ -37,6 +40,21 @@ _CLOSE: Final = b"\x00\x01"
 
 Range = tuple[bytes, bytes]
 """Start and end of a half-open range."""
+
+
+class PrincipalOf(IntEnum):
+    """Whose an identity row is. The numbers are those of grantees in relations."""
+
+    USER = 4
+    GROUP = 6
+    ROLE = 7
+
+
+class AttachedAs(IntEnum):
+    """What a managed policy is to the principal of an attachment row."""
+
+    POLICY = 0
+    BOUNDARY = 1
 
 
 class TallyOf(IntEnum):
@@ -75,6 +93,21 @@ def user_name(tenant_number: int, name: bytes) -> bytes:
 def credential(access_key_id: bytes) -> bytes:
     """`k | access key id`."""
     return CREDENTIAL + access_key_id
+
+
+def identity(tenant_number: int, of: PrincipalOf, number: int) -> bytes:
+    """`i | tenant | whose | number`."""
+    return IDENTITY + _u32(tenant_number) + bytes([of]) + _u32(number)
+
+
+def managed_policy(tenant_number: int, name: bytes) -> bytes:
+    """`P | tenant | name`."""
+    return MANAGED_POLICY + _u32(tenant_number) + name
+
+
+def attachment(tenant_number: int, name: bytes, as_what: AttachedAs, of: PrincipalOf, number: int) -> bytes:
+    """`a | tenant | esc(policy name) | as what | whose | number`."""
+    return ATTACHMENT + _u32(tenant_number) + escape(name) + bytes([as_what, of]) + _u32(number)
 
 
 def bucket(name: bytes) -> bytes:
@@ -145,6 +178,26 @@ def tenant_bucket_range(tenant_number: int) -> Range:
 def user_name_range(tenant_number: int) -> Range:
     """The user names of a tenant."""
     return prefix_range(USER_NAME + _u32(tenant_number))
+
+
+def identity_range(tenant_number: int) -> Range:
+    """The identity rows of a tenant."""
+    return prefix_range(IDENTITY + _u32(tenant_number))
+
+
+def managed_policy_range(tenant_number: int) -> Range:
+    """The managed policies of a tenant, by name."""
+    return prefix_range(MANAGED_POLICY + _u32(tenant_number))
+
+
+def attachment_range(tenant_number: int) -> Range:
+    """The attachments of every policy of a tenant."""
+    return prefix_range(ATTACHMENT + _u32(tenant_number))
+
+
+def attachments_of(tenant_number: int, name: bytes) -> Range:
+    """The attachments of one policy."""
+    return prefix_range(ATTACHMENT + _u32(tenant_number) + escape(name))
 
 
 def document_range(bucket_number: int) -> Range:
@@ -241,6 +294,20 @@ def parse_part(row: bytes) -> tuple[int, int, int]:
     """Bucket, upload and part number of a `p` row."""
     bucket_number, rest = _bucket_of(PART, row)
     return bucket_number, _number(rest[:8], 8), _number(rest[8:], 2)
+
+
+def parse_identity(row: bytes) -> tuple[int, PrincipalOf, int]:
+    """Tenant, whose and number of an `i` row."""
+    tenant_number, rest = _bucket_of(IDENTITY, row)
+    return tenant_number, PrincipalOf(_number(rest[:1], 1)), _number(rest[1:], 4)
+
+
+def parse_attachment(row: bytes) -> tuple[int, bytes, AttachedAs, PrincipalOf, int]:
+    """Tenant, policy name, as what, whose and number of an `a` row."""
+    tenant_number, rest = _bucket_of(ATTACHMENT, row)
+    name, rest = unescape(rest)
+    as_what, of = AttachedAs(_number(rest[:1], 1)), PrincipalOf(_number(rest[1:2], 1))
+    return tenant_number, name, as_what, of, _number(rest[2:], 4)
 
 
 def _u32(number: int) -> bytes:

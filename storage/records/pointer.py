@@ -1,4 +1,6 @@
-"""Small values: numbers behind names (`n`, `N`, `B`), the null version's ordinal (`z`), documents (`c`), the format."""
+"""Small values: numbers behind names (`n`, `N`, `B`), the null version's ordinal (`z`), documents (`c`), marks (`a`),
+the format.
+"""
 
 from typing import Final
 
@@ -52,3 +54,13 @@ def decode_format(data: bytes) -> int:
     if len(data) != 4:
         raise RecordError("format", 0, "is not 4 bytes")
     return int.from_bytes(data, "little")
+
+
+def encode_mark() -> bytes:
+    """The value of `a` rows: the key says everything."""
+    return bytes([VERSION])
+
+
+def decode_mark(data: bytes) -> None:
+    """Reads the value of `a` rows."""
+    Fields("mark", data, 1).exactly(1)

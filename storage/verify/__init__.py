@@ -9,6 +9,7 @@ from pathlib import Path
 
 from storage.verify.accounts import check_accounts, read_catalog
 from storage.verify.directory import BrokenRows, CannotOpen, Directory, OpenVolumes
+from storage.verify.identities import check_identities
 from storage.verify.objects import Objects
 from storage.verify.places import Places
 from storage.verify.relations import check_relations
@@ -46,6 +47,7 @@ def _check_rows(directory: Directory, places: Places, report: Report, meter: Met
         stored = directory.rows()
         catalog = read_catalog(stored, report)
         check_accounts(stored, catalog, report)
+        check_identities(stored, catalog, report)
         check_relations(stored, catalog, report)
         Objects(stored, catalog, places, report, meter).check()
     except (BrokenRows, CannotOpen) as broken:

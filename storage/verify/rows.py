@@ -367,3 +367,8 @@ def read_counters(data: bytes, count: int) -> tuple[int, ...]:
     """A counter row with so many numbers."""
     _need(len(data) == 8 * count, f"is not {8 * count} bytes long")
     return struct.unpack(f"<{count}q", data)
+
+
+def framed(data: bytes, shape: struct.Struct) -> tuple[tuple[int, ...], Sections]:
+    """The fixed part behind the version byte, and the sections, of a record that is read elsewhere."""
+    return _fixed(data, shape), _sections(data, shape.size)

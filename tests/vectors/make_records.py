@@ -16,6 +16,8 @@ from storage.records import content_type, keys, pointer
 from storage.records.bucket import BucketRecord
 from storage.records.credential import CredentialRecord
 from storage.records.fence import FenceRecord, Versioning
+from storage.records.identity import IdentityRecord, InlinePolicy
+from storage.records.managed_policy import ManagedPolicyRecord
 from storage.records.manifest import ChunkRef, Manifest
 from storage.records.object import Checksum, ObjectRecord, PartEntry
 from storage.records.part import PartRecord
@@ -120,6 +122,29 @@ CASES: dict[str, dict[str, Any]] = {
         ),
     },
 }
+CASES |= {
+    "identity": {
+        "nothing": IdentityRecord(NOW),
+        "everything": IdentityRecord(
+            changed_us=LATER,
+            attached=("a", "read+write=,.@-_", "z" * 128),
+            inline=(
+                InlinePolicy("empty", b"", b""),
+                InlinePolicy("own", b'{"Version":"2012-10-17","Statement":[]}', b"\x01\x02\x00\x00"),
+            ),
+            boundary="fence",
+            tags=(("team", "red"), ("größe", "日本"), ("empty", "")),
+            trust_policy=b'{"Statement":{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}}',
+            others=OTHERS,
+        ),
+    },
+    "managed_policy": {
+        "plain": ManagedPolicyRecord(1, NOW, NOW, b"{}", b"\x01\x02\x00\x00"),
+        "with everything": ManagedPolicyRecord(
+            2**32 - 1, NOW, LATER, b'{"Id":"\xc3\xa4"}', b"\x01\x02\x01\x00", "für alle", OTHERS
+        ),
+    },
+}
 KEYS: list[tuple[str, list[Any]]] = [
     ("store", ["format"]),
     ("store", ["next/bucket"]),
@@ -140,6 +165,11 @@ KEYS: list[tuple[str, list[Any]]] = [
     ("null_version", [1, b"a\0b"]),
     ("upload", [1, b"a\0b", NOW]),
     ("part", [1, NOW, 10_000]),
+    ("identity", [258, keys.PrincipalOf.USER, 66051]),
+    ("identity", [1, keys.PrincipalOf.ROLE, 2**32 - 1]),
+    ("managed_policy", [258, b"read+write"]),
+    ("attachment", [258, b"read", keys.AttachedAs.POLICY, keys.PrincipalOf.GROUP, 66051]),
+    ("attachment", [1, b"fence", keys.AttachedAs.BOUNDARY, keys.PrincipalOf.USER, 1]),
 ]
 VALUES: list[tuple[str, list[Any]]] = [
     ("encode_id", [66051]),
@@ -147,6 +177,7 @@ VALUES: list[tuple[str, list[Any]]] = [
     ("encode_document", [b"<Tagging/>"]),
     ("encode_document", [b""]),
     ("encode_format", [1]),
+    ("encode_mark", []),
 ]
 
 

@@ -18,6 +18,9 @@ pub mod kind {
     pub const USER: u8 = b'U';
     pub const USER_NAME: u8 = b'N';
     pub const CREDENTIAL: u8 = b'k';
+    pub const IDENTITY: u8 = b'i';
+    pub const MANAGED_POLICY: u8 = b'P';
+    pub const ATTACHMENT: u8 = b'a';
     pub const BUCKET: u8 = b'b';
     pub const TENANT_BUCKET: u8 = b'B';
     pub const FENCE: u8 = b'f';
@@ -28,6 +31,28 @@ pub mod kind {
     pub const NULL_VERSION: u8 = b'z';
     pub const UPLOAD: u8 = b'u';
     pub const PART: u8 = b'p';
+}
+
+/// Whose an identity row is. The numbers are those of grantees in relations.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+pub enum PrincipalOf {
+    /// A user.
+    User = 4,
+    /// A group.
+    Group = 6,
+    /// A role.
+    Role = 7,
+}
+
+/// What a managed policy is to the principal of an attachment row.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+pub enum AttachedAs {
+    /// One of its policies.
+    Policy = 0,
+    /// Its boundary.
+    Boundary = 1,
 }
 
 /// What a tally row of a bucket counts.
@@ -70,6 +95,25 @@ pub fn user_name(tenant: TenantId, name: &[u8]) -> Vec<u8> {
 /// `k | access key id`.
 pub fn credential(access_key_id: &[u8]) -> Vec<u8> {
     join(kind::CREDENTIAL, &[access_key_id])
+}
+
+/// `i | tenant | whose | number`: what hangs on a user, group or role.
+pub fn identity(tenant: TenantId, of: PrincipalOf, number: u32) -> Vec<u8> {
+    join(kind::IDENTITY, &[&tenant.0.to_be_bytes(), &[of as u8], &number.to_be_bytes()])
+}
+
+/// `P | tenant | name`.
+pub fn managed_policy(tenant: TenantId, name: &[u8]) -> Vec<u8> {
+    join(kind::MANAGED_POLICY, &[&tenant.0.to_be_bytes(), name])
+}
+
+/// `a | tenant | esc(policy name) | as what | whose | number`: who has a managed policy.
+pub fn attachment(tenant: TenantId, name: &[u8], as_what: AttachedAs, of: PrincipalOf, number: u32) -> Vec<u8> {
+    let mut out = join(kind::ATTACHMENT, &[&tenant.0.to_be_bytes()]);
+    escape(name, &mut out);
+    out.extend_from_slice(&[as_what as u8, of as u8]);
+    out.extend_from_slice(&number.to_be_bytes());
+    out
 }
 
 /// `b | name`.

@@ -19,6 +19,11 @@ fn unhex(text: &Value) -> Vec<u8> {
     (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
 }
 
+fn principal(number: u64) -> keys::PrincipalOf {
+    use keys::PrincipalOf::{Group, Role, User};
+    *[User, Group, Role].iter().find(|of| **of as u64 == number).unwrap()
+}
+
 #[test]
 fn golden_keys() {
     for case in vectors("keys") {
@@ -35,6 +40,12 @@ fn golden_keys() {
             "user" => keys::user(UserId(number(0) as u32)),
             "user_name" => keys::user_name(tenant(), &bytes(1)),
             "credential" => keys::credential(&bytes(0)),
+            "identity" => keys::identity(tenant(), principal(number(1)), number(2) as u32),
+            "managed_policy" => keys::managed_policy(tenant(), &bytes(1)),
+            "attachment" => {
+                let as_what = [keys::AttachedAs::Policy, keys::AttachedAs::Boundary][number(2) as usize];
+                keys::attachment(tenant(), &bytes(1), as_what, principal(number(3)), number(4) as u32)
+            }
             "bucket" => keys::bucket(&bytes(0)),
             "tenant_bucket" => keys::tenant_bucket(tenant(), &bytes(1)),
             "fence" => keys::fence(bucket()),

@@ -7,7 +7,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-const KINDS: [&str; 8] = ["object", "upload", "part", "bucket", "fence", "tenant", "user", "credential"];
+const KINDS: [&str; 10] =
+    ["object", "upload", "part", "bucket", "fence", "tenant", "user", "credential", "identity", "managed_policy"];
 
 fn vectors(name: &str) -> Vec<Value> {
     let path = format!("{}/../../../tests/vectors/records/{name}.json", env!("CARGO_MANIFEST_DIR"));
@@ -117,6 +118,30 @@ fn read(kind: &str, bytes: &[u8]) -> Result<(Value, Vec<u8>), RecordError> {
                 "others": others(&r.others)});
             (fields, r.encode())
         }
+        other => return read_policies(other, bytes),
+    })
+}
+
+/// The same for identities and managed policies.
+fn read_policies(kind: &str, bytes: &[u8]) -> Result<(Value, Vec<u8>), RecordError> {
+    Ok(match kind {
+        "identity" => {
+            let r = IdentityRecord::decode(bytes)?;
+            let inline =
+                |p: &InlinePolicy| json!({"name": p.name, "document": hex(&p.document), "compiled": hex(&p.compiled)});
+            let fields = json!({"changed_us": r.changed.0, "attached": r.attached,
+                "inline": r.inline.iter().map(inline).collect::<Value>(), "boundary": r.boundary,
+                "tags": r.tags.iter().map(|(k, v)| json!([k, v])).collect::<Value>(),
+                "trust_policy": some(&r.trust_policy), "others": others(&r.others)});
+            (fields, r.encode())
+        }
+        "managed_policy" => {
+            let r = ManagedPolicyRecord::decode(bytes)?;
+            let fields = json!({"number": r.number, "created_us": r.created.0, "changed_us": r.changed.0,
+                "document": hex(&r.document), "compiled": hex(&r.compiled), "description": r.description,
+                "others": others(&r.others)});
+            (fields, r.encode())
+        }
         other => panic!("{other}"),
     })
 }
@@ -156,6 +181,11 @@ fn golden_pointers() {
                 assert_eq!(encode_document(&unhex(&argument["hex"])), bytes);
                 assert_eq!(decode_document(&bytes), Ok(&unhex(&argument["hex"])[..]));
                 assert!(decode_document(b"").is_err() && decode_document(b"\x02").is_err());
+            }
+            "encode_mark" => {
+                assert_eq!(encode_mark(), bytes);
+                assert_eq!(decode_mark(&bytes), Ok(()));
+                assert!(decode_mark(b"").is_err() && decode_mark(b"\x01\x00").is_err());
             }
             "encode_format" => {
                 assert_eq!(encode_format(number() as u32), bytes);

@@ -8,6 +8,9 @@ mod bucket;
 mod content_type_table;
 mod credential;
 mod fence;
+mod identity;
+mod items;
+mod managed_policy;
 mod manifest;
 mod object;
 mod object_view;
@@ -24,13 +27,15 @@ pub mod storage_class;
 pub use bucket::BucketRecord;
 pub use credential::CredentialRecord;
 pub use fence::{FenceRecord, Versioning};
+pub use identity::{IdentityRecord, InlinePolicy};
+pub use managed_policy::ManagedPolicyRecord;
 pub use manifest::{CHUNK_REF_BYTES, ChunkRef, Chunks, Manifest};
 pub use object::{Checksum, ObjectRecord, PartEntry, SIZE_FIELD, tag};
 pub use object_view::ObjectView;
 pub use part::{PART_SIZE_FIELD, PartRecord, PartView};
 pub use pointer::{
-    STORE_FORMAT, decode_document, decode_format, decode_id, decode_ordinal, encode_document, encode_format, encode_id,
-    encode_ordinal,
+    STORE_FORMAT, decode_document, decode_format, decode_id, decode_mark, decode_ordinal, encode_document,
+    encode_format, encode_id, encode_mark, encode_ordinal,
 };
 pub use sections::{Section, Sections};
 pub use tenant::TenantRecord;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use panthera_base::{Ordinal, UserId};
 
+use super::items::{Items, encode_pairs, put_short};
 use super::object_view::HEADER_BYTES;
 use super::sections::SectionWriter;
 use super::{
@@ -178,6 +179,7 @@ impl ObjectRecord {
 
     fn take_section(&mut self, section: Section<'_>) -> Result<(), RecordError> {
         let literal = || Some(section.bytes.to_vec());
+        let items = || Items::new("object", &section);
         match section.tag {
             tag::CONTENT_TYPE => {}
             tag::CACHE_CONTROL => self.cache_control = literal(),
@@ -186,10 +188,10 @@ impl ObjectRecord {
             tag::CONTENT_LANGUAGE => self.content_language = literal(),
             tag::EXPIRES => self.expires = literal(),
             tag::WEBSITE_REDIRECT => self.website_redirect = literal(),
-            tag::USER_METADATA => self.user_metadata = Items(section).pairs()?,
-            tag::TAGS => self.tags = Items(section).tags()?,
-            tag::CHECKSUMS => self.checksums = Items(section).checksums()?,
-            tag::PARTS => self.part_table = Items(section).parts()?,
+            tag::USER_METADATA => self.user_metadata = items().pairs()?,
+            tag::TAGS => self.tags = items().tags()?,
+            tag::CHECKSUMS => self.checksums = checksums(items())?,
+            tag::PARTS => self.part_table = part_entries(items())?,
             other => self.others.push((other, section.bytes.to_vec())),
         }
         Ok(())
@@ -259,107 +261,24 @@ impl ObjectRecord {
     }
 }
 
-/// A digest behind its length. Digests are at most 64 bytes; a longer one would be cut and fail to verify.
-fn put_short(bytes: &[u8], out: &mut Vec<u8>) {
-    let bytes = &bytes[..bytes.len().min(u8::MAX as usize)];
-    out.push(bytes.len() as u8);
-    out.extend_from_slice(bytes);
-}
-
-fn encode_pairs<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Vec<u8> {
+fn checksums(mut items: Items<'_>) -> Result<Vec<Checksum>, RecordError> {
     let mut out = Vec::new();
-    for (name, value) in pairs {
-        for item in [name, value] {
-            let item = &item[..item.len().min(u16::MAX as usize)];
-            out.extend_from_slice(&(item.len() as u16).to_le_bytes());
-            out.extend_from_slice(item);
-        }
+    while items.more() {
+        let [algorithm, kind] = items.array()?;
+        out.push(Checksum { algorithm, kind, value: items.short()?.to_vec() });
     }
-    out
+    Ok(out)
 }
 
-type Pair = (Vec<u8>, Vec<u8>);
-
-/// Reads repeated items out of one section.
-struct Items<'a>(Section<'a>);
-
-impl<'a> Items<'a> {
-    fn wrong(&self, what: &'static str) -> RecordError {
-        RecordError { record: "object", offset: self.0.offset, what }
-    }
-
-    fn bytes(&mut self, len: usize) -> Result<&'a [u8], RecordError> {
-        let Some((bytes, rest)) = self.0.bytes.split_at_checked(len) else {
-            return Err(self.wrong("ends inside an item of a section"));
-        };
-        self.0.bytes = rest;
-        self.0.offset += len;
-        Ok(bytes)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], RecordError> {
-        let mut array = [0; N];
-        array.copy_from_slice(self.bytes(N)?);
-        Ok(array)
-    }
-
-    fn more(&self) -> bool {
-        !self.0.bytes.is_empty()
-    }
-
-    fn long(&mut self) -> Result<&'a [u8], RecordError> {
-        let len = u16::from_le_bytes(self.array()?) as usize;
-        self.bytes(len)
-    }
-
-    fn short(&mut self) -> Result<&'a [u8], RecordError> {
-        let [len] = self.array()?;
-        self.bytes(len as usize)
-    }
-
-    fn pairs(mut self) -> Result<Vec<Pair>, RecordError> {
-        let mut out = Vec::new();
-        while self.more() {
-            out.push((self.long()?.to_vec(), self.long()?.to_vec()));
+fn part_entries(mut items: Items<'_>) -> Result<Vec<PartEntry>, RecordError> {
+    let mut out: Vec<PartEntry> = Vec::new();
+    while items.more() {
+        let number = u16::from_le_bytes(items.array()?);
+        if out.last().is_some_and(|before| before.number >= number) {
+            return Err(items.wrong("parts are not in ascending order"));
         }
-        Ok(out)
+        let size = u64::from_le_bytes(items.array()?);
+        out.push(PartEntry { number, size, checksum: items.short()?.to_vec() });
     }
-
-    fn text(&mut self) -> Result<String, RecordError> {
-        let at = self.0;
-        match std::str::from_utf8(self.long()?) {
-            Ok(text) => Ok(text.to_owned()),
-            Err(_) => Err(Items(at).wrong("text is not UTF-8")),
-        }
-    }
-
-    fn tags(mut self) -> Result<Vec<(String, String)>, RecordError> {
-        let mut out = Vec::new();
-        while self.more() {
-            out.push((self.text()?, self.text()?));
-        }
-        Ok(out)
-    }
-
-    fn checksums(mut self) -> Result<Vec<Checksum>, RecordError> {
-        let mut out = Vec::new();
-        while self.more() {
-            let [algorithm, kind] = self.array()?;
-            out.push(Checksum { algorithm, kind, value: self.short()?.to_vec() });
-        }
-        Ok(out)
-    }
-
-    fn parts(mut self) -> Result<Vec<PartEntry>, RecordError> {
-        let mut out: Vec<PartEntry> = Vec::new();
-        while self.more() {
-            let number = u16::from_le_bytes(self.array()?);
-            if out.last().is_some_and(|before| before.number >= number) {
-                return Err(self.wrong("parts are not in ascending order"));
-            }
-            let size = u64::from_le_bytes(self.array()?);
-            out.push(PartEntry { number, size, checksum: self.short()?.to_vec() });
-        }
-        Ok(out)
-    }
+    Ok(out)
 }

@@ -1,5 +1,5 @@
 //! Small values that are not records of their own: numbers behind names, the null version's ordinal, documents,
-//! the store's format.
+//! marks, the store's format.
 
 use panthera_base::Ordinal;
 
@@ -48,6 +48,16 @@ pub fn encode_document(document: &[u8]) -> Vec<u8> {
 /// Reads the value of `c` rows.
 pub fn decode_document(bytes: &[u8]) -> Result<&[u8], RecordError> {
     Fields::new("document", bytes, 1).map(|_| &bytes[1..])
+}
+
+/// The value of `a` rows: the key says everything.
+pub fn encode_mark() -> Vec<u8> {
+    vec![VERSION]
+}
+
+/// Reads the value of `a` rows.
+pub fn decode_mark(bytes: &[u8]) -> Result<(), RecordError> {
+    exact("mark", bytes, 1).map(drop)
 }
 
 /// The value of `m | format`.
