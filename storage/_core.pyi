@@ -107,7 +107,12 @@ class Relations:
         """The shortest check: on an object, by the clock, without facts for conditions."""
     def answer(self, who: Principal, wanted: int, tenant: int, at: Place, when: Moment) -> Answer: ...
     def check_keys(
-        self, who: Principal, wanted: int, place: tuple[int, int], keys: list[bytes] | list[str], when: Moment
+        self,
+        who: Principal,
+        wanted: int,
+        place: tuple[int, int],
+        keys: list[bytes] | list[str] | list[bytes | str],
+        when: Moment,
     ) -> tuple[int, bytes]:
         """Revision, and 1 or 0 for each key. `place` is tenant and bucket."""
     def stands(self, who: Principal, relation: int, tenant: int, at: Place, when: Moment) -> bool: ...
