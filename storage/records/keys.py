@@ -28,17 +28,15 @@ VERSION: Final = b"v"
 NULL_VERSION: Final = b"z"
 UPLOAD: Final = b"u"
 PART: Final = b"p"
-GROUP: Final = b"g"
-GROUP_NAME: Final = b"G"
-ROLE: Final = b"e"
-ROLE_NAME: Final = b"E"
+SHARE: Final = b"s"
+SHARE_SECRET: Final = b"h"
+DOWNLOADS: Final = b"d"
+MOUNT: Final = b"M"
 
 FORMAT: Final = STORE + b"format"
 NEXT_BUCKET: Final = STORE + b"next/bucket"
 NEXT_TENANT: Final = STORE + b"next/tenant"
 NEXT_USER: Final = STORE + b"next/user"
-NEXT_GROUP: Final = STORE + b"next/group"
-NEXT_ROLE: Final = STORE + b"next/role"
 
 _U64_MAX: Final = (1 << 64) - 1
 _OPEN: Final = b"\x00\xff"
@@ -94,26 +92,6 @@ def user(number: int) -> bytes:
 def user_name(tenant_number: int, name: bytes) -> bytes:
     """`N | tenant | name`."""
     return USER_NAME + _u32(tenant_number) + name
-
-
-def group(number: int) -> bytes:
-    """`g | group`."""
-    return GROUP + _u32(number)
-
-
-def group_name(tenant_number: int, name: bytes) -> bytes:
-    """`G | tenant | name`."""
-    return GROUP_NAME + _u32(tenant_number) + name
-
-
-def role(number: int) -> bytes:
-    """`e | role`."""
-    return ROLE + _u32(number)
-
-
-def role_name(tenant_number: int, name: bytes) -> bytes:
-    """`E | tenant | name`."""
-    return ROLE_NAME + _u32(tenant_number) + name
 
 
 def credential(access_key_id: bytes) -> bytes:
@@ -186,6 +164,41 @@ def part(bucket_number: int, upload_ordinal: int, number: int) -> bytes:
     return PART + _u32(bucket_number) + _u64(upload_ordinal) + number.to_bytes(2, "big")
 
 
+def next_share(tenant_number: int) -> bytes:
+    """`m | next/share/TENANT`: each tenant counts its own, so that no number tells how many others have."""
+    return STORE + b"next/share/%d" % tenant_number
+
+
+def share(tenant_number: int, number: int) -> bytes:
+    """`s | tenant | share`."""
+    return SHARE + _u32(tenant_number) + _u32(number)
+
+
+def share_range(tenant_number: int) -> Range:
+    """The shares of a tenant."""
+    return prefix_range(SHARE + _u32(tenant_number))
+
+
+def share_secret(sha256: bytes) -> bytes:
+    """`h | SHA-256 of the secret`."""
+    return SHARE_SECRET + sha256
+
+
+def downloads(tenant_number: int, share_number: int) -> bytes:
+    """`d | tenant | share`."""
+    return DOWNLOADS + _u32(tenant_number) + _u32(share_number)
+
+
+def mount(bucket_number: int, prefix: bytes) -> bytes:
+    """`M | bucket | prefix`."""
+    return MOUNT + _u32(bucket_number) + prefix
+
+
+def mount_range(bucket_number: int) -> Range:
+    """The mounts of a bucket, in the order of their prefixes."""
+    return bucket_rows(MOUNT, bucket_number)
+
+
 def kind_range(kind: bytes) -> Range:
     """Every row of a kind."""
     return prefix_range(kind)
@@ -224,16 +237,6 @@ def attachment_range(tenant_number: int) -> Range:
 def attachments_of(tenant_number: int, name: bytes) -> Range:
     """The attachments of one policy."""
     return prefix_range(ATTACHMENT + _u32(tenant_number) + escape(name))
-
-
-def group_name_range(tenant_number: int) -> Range:
-    """The group names of a tenant."""
-    return prefix_range(GROUP_NAME + _u32(tenant_number))
-
-
-def role_name_range(tenant_number: int) -> Range:
-    """The role names of a tenant."""
-    return prefix_range(ROLE_NAME + _u32(tenant_number))
 
 
 def document_range(bucket_number: int) -> Range:

@@ -15,6 +15,7 @@ from storage.verify.places import Places
 from storage.verify.relations import check_relations
 from storage.verify.report import Finding, Meter, Report
 from storage.verify.rescue import Rescue, prepare
+from storage.verify.shares import check_shares
 from storage.verify.volumes import Walk, walk_volumes
 
 __all__ = ["CannotOpen", "Finding", "Report", "rescue", "verify"]
@@ -49,6 +50,7 @@ def _check_rows(directory: Directory, places: Places, report: Report, meter: Met
         check_accounts(stored, catalog, report)
         check_identities(stored, catalog, report)
         check_relations(stored, catalog, report)
+        check_shares(stored, catalog, report)
         Objects(stored, catalog, places, report, meter).check()
     except (BrokenRows, CannotOpen) as broken:
         report.problem("meta/data.mdb", str(broken))

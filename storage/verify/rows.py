@@ -18,7 +18,6 @@ _FENCE: Final = struct.Struct("<BBBQ")
 _BUCKET: Final = struct.Struct("<BBHIIIQQ")
 _TENANT: Final = struct.Struct("<BBHIQ32s")
 _USER: Final = struct.Struct("<BBHIIIQ32s")
-_GROUP: Final = struct.Struct("<BBHIIIQ")
 _CREDENTIAL: Final = struct.Struct("<BBHIIIQQ32s")
 _ENTRY: Final = struct.Struct("<32sI")
 ENTRY_BYTES: Final = _ENTRY.size
@@ -332,24 +331,6 @@ def read_user(data: bytes) -> UserRow:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupRow:
-    """A `g` or an `e` row."""
-
-    id: int
-    tenant: int
-    name: str
-
-
-def read_group(data: bytes) -> GroupRow:
-    """Reads a group or a role."""
-    flags, reserved, number, tenant, more, _ = _fixed(data, _GROUP)
-    _need((flags, reserved, more) == (0, 0, 0), "reserved bytes are not 0")
-    sections = _sections(data, _GROUP.size)
-    _text(sections.get(2))
-    return GroupRow(number, tenant, _text(sections.get(1)) or "")
-
-
-@dataclass(frozen=True, slots=True)
 class CredentialRow:
     """A `k` row, without its secrets."""
 
@@ -391,3 +372,42 @@ def read_counters(data: bytes, count: int) -> tuple[int, ...]:
 def framed(data: bytes, shape: struct.Struct) -> tuple[tuple[int, ...], Sections]:
     """The fixed part behind the version byte, and the sections, of a record that is read elsewhere."""
     return _fixed(data, shape), _sections(data, shape.size)
+
+
+@dataclass(frozen=True, slots=True)
+class ShareRow:
+    """An `s` row."""
+
+    tenant: int
+    share: int
+    creator: int
+    secret: bytes
+    revoked: bool
+
+
+_SHARE: Final = struct.Struct("<BBBBIIIIIQQQQ32s")
+_SHARE_REVOKED, _SHARE_OBJECT, _SHARE_FLAGS, _SHARE_RIGHTS, _PASSWORD_BYTES = 1, 2, 7, 15, 52
+
+
+def read_share(data: bytes) -> ShareRow:
+    """A share."""
+    flags, cap, zero, tenant, share, _, creator, zero_too, *_ = _fixed(data, _SHARE)
+    _flags(flags, _SHARE_FLAGS)
+    _flags(cap, _SHARE_RIGHTS)
+    _need(not zero and not zero_too, "reserved bytes are not 0")
+    sections = _sections(data, _SHARE.size)
+    _text(sections.get(1))
+    _need(len(sections.get(3, b"")) % 4 == 0 and len(sections.get(4, b"")) % 8 == 0, "ends inside an item")
+    _need(len(sections.get(5, bytes(_PASSWORD_BYTES))) == _PASSWORD_BYTES, "has a password of another length")
+    path = sections.get(2, b"")
+    _need(path if flags & _SHARE_OBJECT else not path or path.endswith(b"/"), "is of no place that can be shared")
+    return ShareRow(tenant, share, creator, data[_SHARE.size - 32 : _SHARE.size], bool(flags & _SHARE_REVOKED))
+
+
+def read_plain(data: bytes, shape: str) -> tuple[int, ...]:
+    """A record of fixed length with flags that are all 0: the numbers behind them. `shape` as `struct` has it."""
+    fields = struct.Struct("<B" + shape)
+    flags, zero, *numbers = _fixed(data, fields)
+    _need(len(data) == fields.size, f"is longer than {fields.size} bytes")
+    _need(not flags and not zero, "reserved bytes are not 0")
+    return tuple(numbers)

@@ -15,12 +15,12 @@ from storage.records.bucket import BucketRecord
 from storage.records.credential import CredentialRecord
 from storage.records.fence import FenceRecord, Versioning
 from storage.records.fields import RecordError
-from storage.records.group import GroupRecord, RoleRecord
 from storage.records.identity import IdentityRecord, InlinePolicy
 from storage.records.managed_policy import ManagedPolicyRecord
 from storage.records.manifest import ChunkRef, Manifest, decode_entries, encode_entries
 from storage.records.object import Checksum, ObjectRecord, PartEntry
 from storage.records.part import PartRecord
+from storage.records.share import Cap, DownloadsRecord, MountRecord, PasswordHash, SharePointer, ShareRecord
 from storage.records.tenant import TenantRecord
 from storage.records.upload import UploadRecord
 from storage.records.user import UserRecord
@@ -37,8 +37,10 @@ RECORDS = {
     "credential": CredentialRecord,
     "identity": IdentityRecord,
     "managed_policy": ManagedPolicyRecord,
-    "group": GroupRecord,
-    "role": RoleRecord,
+    "share": ShareRecord,
+    "share_pointer": SharePointer,
+    "downloads": DownloadsRecord,
+    "mount": MountRecord,
 }
 
 
@@ -57,7 +59,7 @@ def plain(value):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, tuple):
         return [plain(each) for each in value]
-    return int(value) if isinstance(value, enum.IntEnum) else value
+    return int(value) if isinstance(value, enum.IntEnum | enum.IntFlag) else value
 
 
 @pytest.mark.parametrize(("kind", "case"), golden())
@@ -242,6 +244,8 @@ def test_secrets_are_not_shown():
     credential = CredentialRecord(1, 1, 0, bytes(32), b"hush", session_token=b"hush", session_policy=b"hush")
     assert "hush" not in repr(credential)
     assert "hush" not in repr(TenantRecord(1, 0, b"hush" * 8))
+    password = PasswordHash(1, b"hush" * 4, b"hush" * 8)
+    assert "hush" not in repr(ShareRecord(1, 1, 1, 1, 0, b"hush" * 8, password=password))
 
 
 def test_a_credential_without_a_secret_is_refused():
@@ -261,6 +265,8 @@ def test_a_credential_without_a_secret_is_refused():
         lambda: UserRecord(1, 1, 0, bytes(33)).encode(),
         lambda: CredentialRecord(1, 1, 0, bytes(31), b"x").encode(),
         lambda: encode_entries((ChunkRef(bytes(31), 1),)),
+        lambda: ShareRecord(1, 1, 1, 1, 0, bytes(31)).encode(),
+        lambda: PasswordHash(1, bytes(16), bytes(31)).encode(),
     ],
 )
 def test_ids_of_another_length_are_not_written(make):
@@ -333,3 +339,9 @@ def test_nothing_is_above_a_prefix_of_ff():
 def test_the_versions_of_a_key_lie_in_its_range(one, other, ordinal):
     start, end = keys.versions_of(1, one)
     assert (start <= keys.version(1, other, ordinal) < end) == (one == other)
+
+
+def test_an_unknown_right_of_a_share_is_refused():
+    whole = ShareRecord(1, 1, 1, 1, 0, bytes(32), cap=Cap.READER).encode()
+    with pytest.raises(RecordError, match="unknown right"):
+        ShareRecord.decode(whole[:2] + b"\x10" + whole[3:])

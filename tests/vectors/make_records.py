@@ -16,12 +16,12 @@ from storage.records import content_type, keys, pointer
 from storage.records.bucket import BucketRecord
 from storage.records.credential import CredentialRecord
 from storage.records.fence import FenceRecord, Versioning
-from storage.records.group import GroupRecord, RoleRecord
 from storage.records.identity import IdentityRecord, InlinePolicy
 from storage.records.managed_policy import ManagedPolicyRecord
 from storage.records.manifest import ChunkRef, Manifest
 from storage.records.object import Checksum, ObjectRecord, PartEntry
 from storage.records.part import PartRecord
+from storage.records.share import Cap, DownloadsRecord, MountRecord, PasswordHash, SharePointer, ShareRecord
 from storage.records.tenant import TenantRecord
 from storage.records.upload import UploadRecord
 from storage.records.user import UserRecord
@@ -122,11 +122,35 @@ CASES: dict[str, dict[str, Any]] = {
             others=OTHERS,
         ),
     },
-    "group": {
-        "plain": GroupRecord(id=1, tenant=1, created_us=NOW, name="devs"),
-        "with everything": GroupRecord(2**32 - 1, 2**32 - 1, LATER, "ops", "Who is called at night: Zoë", OTHERS),
+    "share": {
+        "link to a prefix": ShareRecord(
+            1, 1, 7, 3, NOW, b"\x5a" * 32, "photos", b"2024/", Cap.READER | Cap.LISTER, bearer=True
+        ),
+        "with everything": ShareRecord(
+            tenant=2**28 - 1,
+            share=2**32 - 1,
+            bucket=7,
+            creator=9,
+            created_us=NOW,
+            secret_sha256=bytes(range(32)),
+            bucket_name="photos",
+            path=b"2024/a\0\xff.jpg",
+            cap=Cap.READER | Cap.LISTER | Cap.WRITER | Cap.DELETER,
+            revoked=True,
+            object=True,
+            bearer=True,
+            expires_us=LATER,
+            generation=2**64 - 1,
+            downloads=3,
+            tenants=(2, 3),
+            groups=((2, 5), (3, 2**32 - 1)),
+            password=PasswordHash(600_000, bytes(range(16)), b"\xa5" * 32),
+            others=OTHERS,
+        ),
     },
-    "role": {"plain": RoleRecord(id=66051, tenant=2, created_us=NOW, name="auditor", description="Reads all logs")},
+    "share_pointer": {"one": SharePointer(66051, 2**32 - 1)},
+    "downloads": {"none": DownloadsRecord(), "some": DownloadsRecord(3, NOW)},
+    "mount": {"one": MountRecord(2, 5, 9, NOW)},
 }
 CASES |= {
     "identity": {
@@ -176,6 +200,10 @@ KEYS: list[tuple[str, list[Any]]] = [
     ("managed_policy", [258, b"read+write"]),
     ("attachment", [258, b"read", keys.AttachedAs.POLICY, keys.PrincipalOf.GROUP, 66051]),
     ("attachment", [1, b"fence", keys.AttachedAs.BOUNDARY, keys.PrincipalOf.USER, 1]),
+    ("share", [1, 258]),
+    ("share_secret", [bytes(range(32))]),
+    ("downloads", [1, 258]),
+    ("mount", [1, b"partner/"]),
 ]
 VALUES: list[tuple[str, list[Any]]] = [
     ("encode_id", [66051]),
@@ -195,7 +223,7 @@ def plain(value: Any) -> Any:
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, tuple | list):
         return [plain(each) for each in value]
-    return int(value) if isinstance(value, enum.IntEnum) else value
+    return int(value) if isinstance(value, enum.IntEnum | enum.IntFlag) else value
 
 
 def argument(value: Any) -> Any:

@@ -31,6 +31,10 @@ pub mod kind {
     pub const NULL_VERSION: u8 = b'z';
     pub const UPLOAD: u8 = b'u';
     pub const PART: u8 = b'p';
+    pub const SHARE: u8 = b's';
+    pub const SHARE_SECRET: u8 = b'h';
+    pub const DOWNLOADS: u8 = b'd';
+    pub const MOUNT: u8 = b'M';
 }
 
 /// Whose an identity row is. The numbers are those of grantees in relations.
@@ -168,6 +172,36 @@ pub fn upload(bucket: BucketId, key: &[u8], ordinal: Ordinal) -> Vec<u8> {
 /// `p | bucket | upload | part number`.
 pub fn part(bucket: BucketId, upload: Ordinal, number: u16) -> Vec<u8> {
     join(kind::PART, &[&bucket.0.to_be_bytes(), &upload.0.to_be_bytes(), &number.to_be_bytes()])
+}
+
+/// `s | tenant | share`.
+pub fn share(tenant: TenantId, number: u32) -> Vec<u8> {
+    join(kind::SHARE, &[&tenant.0.to_be_bytes(), &number.to_be_bytes()])
+}
+
+/// `h | SHA-256 of the secret`: the share of a secret.
+pub fn share_secret(sha256: &[u8; 32]) -> Vec<u8> {
+    join(kind::SHARE_SECRET, &[sha256])
+}
+
+/// `d | tenant | share`: how often a share was downloaded.
+pub fn downloads(tenant: TenantId, share: u32) -> Vec<u8> {
+    join(kind::DOWNLOADS, &[&tenant.0.to_be_bytes(), &share.to_be_bytes()])
+}
+
+/// `M | bucket | prefix`: a share mounted under a prefix.
+pub fn mount(bucket: BucketId, prefix: &[u8]) -> Vec<u8> {
+    join(kind::MOUNT, &[&bucket.0.to_be_bytes(), prefix])
+}
+
+/// The mounts of a bucket, in the order of their prefixes.
+pub fn mount_range(bucket: BucketId) -> Range<Vec<u8>> {
+    bucket_rows(kind::MOUNT, bucket)
+}
+
+/// Bucket and prefix of an `M` row.
+pub fn parse_mount(row: &[u8]) -> Option<(BucketId, &[u8])> {
+    bucket_of(kind::MOUNT, row)
 }
 
 /// Every row of a kind.

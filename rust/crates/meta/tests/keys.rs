@@ -56,6 +56,10 @@ fn golden_keys() {
             "null_version" => keys::null_version(bucket(), &bytes(1)),
             "upload" => keys::upload(bucket(), &bytes(1), Ordinal(number(2))),
             "part" => keys::part(bucket(), Ordinal(number(1)), number(2) as u16),
+            "share" => keys::share(tenant(), number(1) as u32),
+            "share_secret" => keys::share_secret(&bytes(0).try_into().unwrap()),
+            "downloads" => keys::downloads(tenant(), number(1) as u32),
+            "mount" => keys::mount(bucket(), &bytes(1)),
             other => panic!("{other}: a builder Rust does not have"),
         };
         assert_eq!(built, unhex(&case["hex"]), "{}", case["name"]);

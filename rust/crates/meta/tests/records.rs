@@ -7,8 +7,22 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-const KINDS: [&str; 10] =
-    ["object", "upload", "part", "bucket", "fence", "tenant", "user", "credential", "identity", "managed_policy"];
+const KINDS: [&str; 14] = [
+    "object",
+    "upload",
+    "part",
+    "bucket",
+    "fence",
+    "tenant",
+    "user",
+    "credential",
+    "identity",
+    "managed_policy",
+    "share",
+    "share_pointer",
+    "downloads",
+    "mount",
+];
 
 fn vectors(name: &str) -> Vec<Value> {
     let path = format!("{}/../../../tests/vectors/records/{name}.json", env!("CARGO_MANIFEST_DIR"));
@@ -142,8 +156,47 @@ fn read_policies(kind: &str, bytes: &[u8]) -> Result<(Value, Vec<u8>), RecordErr
                 "others": others(&r.others)});
             (fields, r.encode())
         }
+        other => return read_sharing(other, bytes),
+    })
+}
+
+/// The same for the rows of sharing.
+fn read_sharing(kind: &str, bytes: &[u8]) -> Result<(Value, Vec<u8>), RecordError> {
+    Ok(match kind {
+        "share" => {
+            let r = ShareRecord::decode(bytes)?;
+            (share(&r), r.encode())
+        }
+        "share_pointer" => {
+            let r = SharePointer::decode(bytes)?;
+            (json!({"tenant": r.tenant.0, "share": r.share}), r.encode())
+        }
+        "downloads" => {
+            let r = DownloadsRecord::decode(bytes)?;
+            (json!({"count": r.count, "last_us": r.last.0}), r.encode())
+        }
+        "mount" => {
+            let r = MountRecord::decode(bytes)?;
+            let fields = json!({"tenant": r.tenant.0, "share": r.share, "creator": r.creator.0,
+                "created_us": r.created.0});
+            (fields, r.encode())
+        }
         other => panic!("{other}"),
     })
+}
+
+fn share(r: &ShareRecord) -> Value {
+    let groups: Vec<Value> = r.groups.iter().map(|(tenant, group)| json!([tenant.0, group])).collect();
+    let password = r.password.as_ref();
+    let password = password
+        .map(|p| json!({"iterations": p.iterations, "salt": hex(&p.salt), "hash": hex(&p.hash)}))
+        .unwrap_or_default();
+    json!({"tenant": r.tenant.0, "share": r.share, "bucket": r.bucket.0, "creator": r.creator.0,
+        "created_us": r.created.0, "secret_sha256": hex(&r.secret_sha256), "bucket_name": r.bucket_name,
+        "path": hex(&r.path), "cap": r.cap.bits(), "revoked": r.revoked, "object": r.object, "bearer": r.bearer,
+        "expires_us": r.expires.unwrap_or_default().0, "generation": r.generation,
+        "downloads": r.downloads.unwrap_or_default(), "tenants": r.tenants.iter().map(|t| t.0).collect::<Vec<_>>(),
+        "groups": groups, "password": password, "others": others(&r.others)})
 }
 
 #[test]
@@ -301,6 +354,9 @@ fn secrets_are_not_shown() {
     assert!(!format!("{credential:?}").contains(&hush));
     let tenant = TenantRecord { domain_key: [0xA5; 32], ..Default::default() };
     assert!(!format!("{tenant:?}").contains("165"));
+    let password = Some(PasswordHash { iterations: 1, salt: [0xA5; 16], hash: [0xA5; 32] });
+    let share = ShareRecord { secret_sha256: [0xA5; 32], password, ..Default::default() };
+    assert!(!format!("{share:?} {:?}", share.password).contains("165"));
 }
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {

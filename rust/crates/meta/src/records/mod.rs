@@ -17,6 +17,7 @@ mod object_view;
 mod part;
 mod pointer;
 mod sections;
+mod share;
 mod tenant;
 mod upload;
 mod user;
@@ -38,6 +39,7 @@ pub use pointer::{
     encode_format, encode_id, encode_mark, encode_ordinal,
 };
 pub use sections::{Section, Sections};
+pub use share::{Cap, DownloadsRecord, MountRecord, PasswordHash, SharePointer, ShareRecord};
 pub use tenant::TenantRecord;
 pub use upload::UploadRecord;
 pub use user::UserRecord;
