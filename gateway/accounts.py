@@ -113,13 +113,23 @@ class Accounts:
         return RootKey(_letters(self._entropy()), self._entropy().hex())
 
     def is_root(self, access_key: str, secret_key: str) -> bool:
-        """Whether these are credentials of the root user; the comparison takes the same time wherever they differ."""
+        """Whether these are credentials of the root user."""
+        record = self.credential(access_key, secret_key)
+        return record is not None and record.root
+
+    def credential(self, access_key: str, secret_key: str) -> CredentialRecord | None:
+        """The credential these are, if it is in force; the comparison takes the same time wherever they differ.
+
+        A session's key alone is none: without its token nobody may use what the session was limited to.
+        """
         row = self._store.get(keys.credential(access_key.encode())) if access_key else None
         if row is None:
-            return False
+            return None
         record = CredentialRecord.decode(row)
+        expired = record.expires_us and record.expires_us <= self._clock_us()
         same = hmac.compare_digest(record.secret_key, secret_key.encode())
-        return same and record.root and not record.disabled
+        session = record.session_token is not None or record.session_policy is not None
+        return record if same and not (record.disabled or expired or session) else None
 
     # Tenants.
 
@@ -134,13 +144,13 @@ class Accounts:
 
     def add_tenant(self, name: str) -> Json:
         """A new tenant with a key of its own for deduplication."""
-        _check_name("tenant", name)
+        check_name("tenant", name)
         domain_key = self._entropy()
 
         def attempt() -> Json:
             if self._find_tenant(name) is not None:
                 raise AccountError("conflict", f"tenant {name} exists")
-            number, counter = self._next(keys.NEXT_TENANT)
+            number, counter = next_number(self._store, keys.NEXT_TENANT)
             record = TenantRecord(id=number, created_us=self._clock_us(), domain_key=domain_key, name=name)
             guards = [counter, absent(keys.tenant_name(name.encode()))]
             puts = [
@@ -151,10 +161,10 @@ class Accounts:
             self._store.commit(guards, puts)
             return self._show_tenant(name, record)
 
-        return _repeated(attempt)
+        return repeated(attempt)
 
-    def remove_tenant(self, name: str) -> None:
-        """Removes a tenant without buckets, its users and keys."""
+    def remove_tenant(self, name: str) -> int:
+        """Removes a tenant without buckets, its users and keys. The number it had."""
         if name == DEFAULT_TENANT:
             raise AccountError("refused", f"tenant {name} holds the root user")
         number = self._tenant(name)[1].id
@@ -169,10 +179,11 @@ class Accounts:
             disabled = replace(record, disabled=True)
             self._store.commit([row.unchanged, empty_range(start, end)], [put(row.key, disabled.encode())])
 
-        _repeated(disable)
+        repeated(disable)
         for user in self.users(name):
             self._remove_user(self._tenant(name)[1], user["name"])
         self._store.commit([], [delete(keys.tenant_name(name.encode())), delete(keys.tenant(number))])
+        return number
 
     # Users.
 
@@ -191,7 +202,7 @@ class Accounts:
 
     def add_user(self, tenant: str, name: str, *, admin: bool = False, display_name: str = "", email: str = "") -> Json:
         """A new user of a tenant."""
-        _check_name("user", name)
+        check_name("user", name)
         for what, value in (("display name", display_name), ("e-mail address", email)):
             if len(value) > DISPLAY_NAME_CHARS or not (value.isprintable() or not value):
                 raise AccountError("invalid", f"the {what} has at most {DISPLAY_NAME_CHARS} printable characters")
@@ -206,7 +217,7 @@ class Accounts:
                 raise AccountError("conflict", f"tenant {tenant} is being removed")
             if self._find_user(owner, name) is not None:
                 raise AccountError("conflict", f"user {name} of tenant {tenant} exists")
-            number, counter = self._next(keys.NEXT_USER)
+            number, counter = next_number(self._store, keys.NEXT_USER)
             record = UserRecord(
                 id=number,
                 tenant=owner.id,
@@ -227,14 +238,14 @@ class Accounts:
             self._store.commit(guards, puts)
             return _show_user(tenant, record)
 
-        return _repeated(attempt)
+        return repeated(attempt)
 
-    def remove_user(self, tenant: str, name: str) -> None:
+    def remove_user(self, tenant: str, name: str) -> UserRecord:
         """Removes a user's keys and name. Its record stays, disabled: owners of objects must stay answerable."""
-        self._remove_user(self._tenant(tenant)[1], name)
+        return self._remove_user(self._tenant(tenant)[1], name)
 
-    def _remove_user(self, tenant: TenantRecord, name: str) -> None:
-        number = self._user(tenant, name)[1].id
+    def _remove_user(self, tenant: TenantRecord, name: str) -> UserRecord:
+        removed = self._user(tenant, name)[1]
 
         def disable() -> None:
             row, record = self._user(tenant, name)
@@ -243,10 +254,11 @@ class Accounts:
             if not record.disabled:
                 self._store.commit([row.unchanged], [put(row.key, replace(record, disabled=True).encode())])
 
-        _repeated(disable)
-        own = [found for found, record in self._credentials() if record.user == number]
+        repeated(disable)
+        own = [found for found, record in self._credentials() if record.user == removed.id]
         deletes = [delete(keys.credential(found.encode())) for found in own]
         self._store.commit([], [*deletes, delete(keys.user_name(tenant.id, name.encode()))])
+        return removed
 
     # Keys.
 
@@ -282,7 +294,7 @@ class Accounts:
             self._store.commit([user_row.unchanged, absent(row)], [put(row, credential.encode())])
             return _show_key(key.access_key, credential, (tenant, user)) | {"secret_key": key.secret_key}
 
-        return _repeated(attempt)
+        return repeated(attempt)
 
     def remove_key(self, access_key: str) -> None:
         """Removes an access key; the last one of the root user stays."""
@@ -301,11 +313,6 @@ class Accounts:
         while rows := self._store.scan(start, end, ADMIN_PAGE):
             yield from rows
             start = rows[-1][0] + b"\0"
-
-    def _next(self, counter: bytes) -> tuple[int, Guard]:
-        """The number after the last one given, and the guard that nobody takes it meanwhile."""
-        value = self._store.get(counter)
-        return (1, absent(counter)) if value is None else (counters(value)[0] + 1, equals(counter, value))
 
     def _find_tenant(self, name: str) -> tuple[_Row, TenantRecord] | None:
         pointer = self._store.get(keys.tenant_name(name.encode()))
@@ -354,10 +361,16 @@ class Accounts:
 
     def _show_tenant(self, name: str, record: TenantRecord) -> Json:
         buckets = sum(1 for _ in self._scan(*keys.tenant_bucket_range(record.id)))
-        return {"name": name, "id": record.id, "created": _moment(record.created_us), "buckets": buckets}
+        return {"name": name, "id": record.id, "created": shown_moment(record.created_us), "buckets": buckets}
 
 
-def _repeated(attempt: Callable[[], T]) -> T:
+def next_number(store: Metastore, counter: bytes) -> tuple[int, Guard]:
+    """The number after the last one given, and the guard that nobody takes it meanwhile."""
+    value = store.get(counter)
+    return (1, absent(counter)) if value is None else (counters(value)[0] + 1, equals(counter, value))
+
+
+def repeated(attempt: Callable[[], T]) -> T:
     """Runs until its guards hold: somebody else changed the same account meanwhile."""
     for _ in range(COMMIT_ATTEMPTS):
         try:
@@ -371,7 +384,8 @@ def _same_root(one: CredentialRecord, other: CredentialRecord) -> bool:
     return one.secret_key == other.secret_key and one.user == other.user and not one.disabled
 
 
-def _check_name(what: str, name: str) -> None:
+def check_name(what: str, name: str) -> None:
+    """AccountError unless an account may have the name."""
     if not is_account_name(name):
         raise AccountError("invalid", f"{name!r} cannot be the name of a {what}: letters, digits and _+=,.@- only")
 
@@ -389,7 +403,8 @@ def _letters(entropy: bytes) -> str:
     return "PAN" + "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in entropy[:17])
 
 
-def _moment(us: int) -> str:
+def shown_moment(us: int) -> str:
+    """A moment as answers show it."""
     return datetime.fromtimestamp(us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -402,7 +417,7 @@ def _show_user(tenant: str, record: UserRecord) -> Json:
         "display_name": record.display_name or record.name,
         "email": record.email or "",
         "canonical_id": record.canonical_id.hex(),
-        "created": _moment(record.created_us),
+        "created": shown_moment(record.created_us),
         "disabled": record.disabled,
     }
 
@@ -412,6 +427,6 @@ def _show_key(access_key: str, record: CredentialRecord, place: tuple[str, str])
         "access_key": access_key,
         "tenant": place[0],
         "user": place[1],
-        "created": _moment(record.created_us),
+        "created": shown_moment(record.created_us),
         "disabled": record.disabled,
     }

@@ -67,3 +67,6 @@ DISPLAY_NAME_CHARS: Final = 256
 
 COMMIT_ATTEMPTS: Final = 8
 """Times a handler repeats a batch whose guard did not hold before it answers that the client should try again."""
+
+GROUP_DESCRIPTION_CHARS: Final = 1_000
+"""Longest description of a group or role (IAM: roles)."""

@@ -26,6 +26,25 @@ Op = tuple[str, bytes, bytes | None]
 # python rows (0: none expected)
 Row = tuple[str, str, str, Sequence[str], str | None, Sequence[str], str, Sequence[tuple[str, str]], str, str, str, int]
 
+# kind (0 tenant, 1 group, 2 role, 3 share, 4 bucket, 5 prefix, 6 object), number, path
+Place = tuple[int, int, bytes]
+# networks (address, bits), window (weekdays with bit 0 Monday, first and end minute of the UTC day), TLS, MFA seconds
+Condition = tuple[Sequence[tuple[str, int]], tuple[int, int, int] | None, bool, int | None]
+# place, relation, grantee (64 bits as in FORMAT.md), expiry in microseconds, condition
+Tuple = tuple[Place, int, int, int | None, Condition | None]
+# "create" | "touch" | "delete", then a tuple's parts
+Change = tuple[str, Place, int, int, int | None, Condition | None]
+# "present" | "absent", place, relation, grantee
+Precondition = tuple[str, Place, int, int]
+# allowed, denied, tenant admin, revision, valid until in microseconds (0: for ever), conditional
+Answer = tuple[bool, bool, bool, int, int, bool]
+# grantee, and whether its key says that it administers its tenant
+Principal = tuple[int, bool]
+# now in microseconds (0: the clock's), source address, over TLS, when MFA was proved (0: known to be without)
+Moment = tuple[int, str | None, bool | None, int | None]
+# revision, microseconds, tenant, changes: set (else removed), tuple
+LogEntry = tuple[int, int, int, list[tuple[bool, Tuple]]]
+
 @final
 class Core:
     """The open stores of one data directory, and the listeners over them. Raises StoreError when it cannot open."""
@@ -73,6 +92,77 @@ class Core:
         """Stops accepting, finishes what runs, closes the stores. False when the time was not enough."""
     def metrics(self) -> str:
         """Prometheus text of the data plane."""
+    def relations(self) -> Relations: ...
+
+@final
+class Relations:
+    """The relationship engine of a store. Raises `storage.api.RelationError` and, for the store, `storage.api.StoreError`."""
+
+    @staticmethod
+    def in_memory() -> Relations:
+        """An engine over memory, for tests."""
+    def check(
+        self, grantee: int, permission: int, tenant: int, bucket: int, key: bytes | str, admin: bool = False, /
+    ) -> bool:
+        """The shortest check: on an object, by the clock, without facts for conditions."""
+    def answer(self, who: Principal, wanted: int, tenant: int, at: Place, when: Moment) -> Answer: ...
+    def check_keys(
+        self,
+        who: Principal,
+        wanted: int,
+        place: tuple[int, int],
+        keys: list[bytes] | list[str] | list[bytes | str],
+        when: Moment,
+    ) -> tuple[int, bytes]:
+        """Revision, and 1 or 0 for each key. `place` is tenant and bucket."""
+    def stands(self, who: Principal, relation: int, tenant: int, at: Place, when: Moment) -> bool: ...
+    def explain(
+        self, who: Principal, wanted: int, tenant: int, at: Place, when: Moment
+    ) -> tuple[Answer, tuple[Place, int, int] | None]:
+        """The answer, and place, relation and grantee of the tuple that decided."""
+    def expand(self, tenant: int, at: Place) -> list[Tuple]: ...
+    def write(
+        self,
+        tenant: int,
+        changes: Sequence[Change],
+        preconditions: Sequence[Precondition] = (),
+        idempotency_key: bytes | None = None,
+        now_us: int = 0,
+    ) -> int:
+        """All or nothing; durable and in force when it returns. The revision."""
+    def read(
+        self,
+        tenant: int,
+        limit: int,
+        at: Place | None = None,
+        bucket: int | None = None,
+        relation: int | None = None,
+        grantee: int | None = None,
+        cursor: bytes | None = None,
+    ) -> tuple[list[Tuple], bytes | None]: ...
+    def lookup_resources(
+        self, who: Principal, wanted: int, place: tuple[int, int], limit: int, when: Moment, cursor: bytes | None = None
+    ) -> tuple[list[tuple[bytes, bytes | None]], bytes | None, int]:
+        """Ranges of keys, cursor, revision."""
+    def lookup_subjects(
+        self, wanted: int, tenant: int, at: Place, limit: int, when: Moment, cursor: int | None = None
+    ) -> tuple[list[int], list[int], list[int], list[int], int | None, int]:
+        """Subjects, classes, excluded classes, excluded subjects, cursor, revision."""
+    def watch(self, after: int, tenant: int | None = None) -> Watch: ...
+    def token(self, tenant: int, revision: int) -> bytes: ...
+    def accept(self, tenant: int, token: bytes) -> int: ...
+    def revision(self) -> int: ...
+    def catch_up(self) -> int: ...
+    def trim_log(self, keep_from: int) -> bool: ...
+
+@final
+class Watch:
+    """A reader of the log of relations. Keeps its place."""
+
+    position: int
+    def poll(self, limit: int) -> list[LogEntry]: ...
+    def wait(self, timeout_s: float) -> bool:
+        """False when the time is over before there is something to poll."""
 
 @final
 class ControlRequest:
@@ -104,3 +194,12 @@ def generate_key() -> bytes:
 
 def error_codes() -> list[tuple[str, int, str]]:
     """The closed list: code, status, message."""
+
+def relation_names() -> list[str]:
+    """In the order of their numbers."""
+
+def permission_names() -> list[str]:
+    """In the order of their numbers."""
+
+def permission_of_action(action: str) -> int:
+    """What one of Amazon's actions needs of relations. One that is not known needs `manage`."""

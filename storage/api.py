@@ -36,6 +36,23 @@ class Conflict(Exception):  # noqa: N818  an expected outcome of a commit, not a
         self.guard = guard
 
 
+class RelationError(Exception):
+    """Why the relationship engine gave no answer. A check that ends in one is a deny.
+
+    `kind` is one of `invalid` `precondition` `exists` `idempotency` `limit` `bad_token` `not_yet` `trimmed`; `number`
+    is the index of the change or precondition, or the revision, that the kind is about.
+    """
+
+    def __init__(self, kind: str, message: str, number: int | None = None) -> None:
+        super().__init__(kind, message, number)
+        self.kind = kind
+        self.message = message
+        self.number = number
+
+    def __str__(self) -> str:
+        return self.message
+
+
 @runtime_checkable
 class Metastore(Protocol):
     """Ordered keys, memcmp order. Every method may raise StoreError."""

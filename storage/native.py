@@ -8,7 +8,17 @@ from collections.abc import Sequence
 from typing import Final, TypedDict, Unpack
 
 from storage import _core
-from storage._core import ConfigError, ControlRequest, error_codes, generate_key
+from storage._core import (
+    ConfigError,
+    ControlRequest,
+    Relations,
+    Watch,
+    error_codes,
+    generate_key,
+    permission_names,
+    permission_of_action,
+    relation_names,
+)
 from storage.api import Conflict, Guard, Op, StoreError
 
 __all__ = [
@@ -16,12 +26,17 @@ __all__ = [
     "Conflict",
     "ControlRequest",
     "Core",
+    "Relations",
     "StoreError",
+    "Watch",
     "error_codes",
     "generate_key",
+    "permission_names",
+    "permission_of_action",
+    "relation_names",
 ]
 
-_ABI: Final = 1
+_ABI: Final = 2
 
 if _core.ABI != _ABI:
     raise ImportError(f"storage._core has ABI {_core.ABI} and this code needs {_ABI}: build again with `make build`")
@@ -52,6 +67,8 @@ class Core:
         self.reload_tls = self._core.reload_tls
         self.drain = self._core.drain
         self.metrics = self._core.metrics
+        # Raises errors of `storage.api` by itself, so that the shortest check has nothing around it.
+        self.relations = self._core.relations
 
     def get(self, key: bytes) -> bytes | None:
         """See `storage.api.Metastore`."""

@@ -28,6 +28,10 @@ VERSION: Final = b"v"
 NULL_VERSION: Final = b"z"
 UPLOAD: Final = b"u"
 PART: Final = b"p"
+GROUP: Final = b"g"
+GROUP_NAME: Final = b"G"
+ROLE: Final = b"e"
+ROLE_NAME: Final = b"E"
 SHARE: Final = b"s"
 SHARE_SECRET: Final = b"h"
 DOWNLOADS: Final = b"d"
@@ -37,6 +41,8 @@ FORMAT: Final = STORE + b"format"
 NEXT_BUCKET: Final = STORE + b"next/bucket"
 NEXT_TENANT: Final = STORE + b"next/tenant"
 NEXT_USER: Final = STORE + b"next/user"
+NEXT_GROUP: Final = STORE + b"next/group"
+NEXT_ROLE: Final = STORE + b"next/role"
 
 _U64_MAX: Final = (1 << 64) - 1
 _OPEN: Final = b"\x00\xff"
@@ -92,6 +98,26 @@ def user(number: int) -> bytes:
 def user_name(tenant_number: int, name: bytes) -> bytes:
     """`N | tenant | name`."""
     return USER_NAME + _u32(tenant_number) + name
+
+
+def group(number: int) -> bytes:
+    """`g | group`."""
+    return GROUP + _u32(number)
+
+
+def group_name(tenant_number: int, name: bytes) -> bytes:
+    """`G | tenant | name`."""
+    return GROUP_NAME + _u32(tenant_number) + name
+
+
+def role(number: int) -> bytes:
+    """`e | role`."""
+    return ROLE + _u32(number)
+
+
+def role_name(tenant_number: int, name: bytes) -> bytes:
+    """`E | tenant | name`."""
+    return ROLE_NAME + _u32(tenant_number) + name
 
 
 def credential(access_key_id: bytes) -> bytes:
@@ -237,6 +263,16 @@ def attachment_range(tenant_number: int) -> Range:
 def attachments_of(tenant_number: int, name: bytes) -> Range:
     """The attachments of one policy."""
     return prefix_range(ATTACHMENT + _u32(tenant_number) + escape(name))
+
+
+def group_name_range(tenant_number: int) -> Range:
+    """The group names of a tenant."""
+    return prefix_range(GROUP_NAME + _u32(tenant_number))
+
+
+def role_name_range(tenant_number: int) -> Range:
+    """The role names of a tenant."""
+    return prefix_range(ROLE_NAME + _u32(tenant_number))
 
 
 def document_range(bucket_number: int) -> Range:

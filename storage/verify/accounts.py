@@ -13,7 +13,7 @@ from storage.verify.report import Report
 from storage.verify.row_keys import KINDS, bucket_of, u32
 
 _Row = TypeVar("_Row")
-_COUNTERS = {b"next/bucket", b"next/user", b"next/tenant"}
+_COUNTERS = {b"next/bucket", b"next/user", b"next/tenant", b"next/group", b"next/role"}
 _ELSEWHERE = {b"epoch", b"authz"}
 """Names whose rows are checked by those who know them (`relations.py`)."""
 _SHARES = b"next/share/"
@@ -32,6 +32,8 @@ class Catalog:
 
     tenants: dict[int, rows.TenantRow] = field(default_factory=dict)
     users: dict[int, rows.UserRow] = field(default_factory=dict)
+    groups: dict[int, rows.GroupRow] = field(default_factory=dict)
+    roles: dict[int, rows.GroupRow] = field(default_factory=dict)
     buckets: dict[int, rows.BucketRow] = field(default_factory=dict)
     names: dict[int, bytes] = field(default_factory=dict)
     """Names of buckets."""
@@ -81,6 +83,11 @@ def read_catalog(stored: Rows, report: Report) -> Catalog:
         if key[1:] != u32(user.id):
             report.problem(f"row {shown(key)}", f"holds user {user.id}")
         catalog.users[user.id] = user
+    for kind, found in ((b"g", catalog.groups), (b"e", catalog.roles)):
+        for key, _, group in _decoded(stored, kind, rows.read_group, report):
+            if key[1:] != u32(group.id):
+                report.problem(f"row {shown(key)}", f"holds number {group.id}")
+            found[group.id] = group
     for key, _, bucket in _decoded(stored, b"b", rows.read_bucket, report):
         if bucket.id in catalog.buckets:
             other = catalog.bucket_name(bucket.id)
@@ -98,6 +105,7 @@ def check_accounts(stored: Rows, catalog: Catalog, report: Report) -> None:
     _store_rows(stored, catalog, report)
     _tenants(stored, catalog, report)
     _users(stored, catalog, report)
+    _groups(stored, catalog, report)
     _credentials(stored, catalog, report)
     _buckets(stored, catalog, report)
     _unknown_kinds(stored, report)
@@ -108,6 +116,8 @@ def _store_rows(stored: Rows, catalog: Catalog, report: Report) -> None:
         b"next/bucket": max(catalog.buckets, default=0),
         b"next/user": max(catalog.users, default=0),
         b"next/tenant": max(catalog.tenants, default=0),
+        b"next/group": max(catalog.groups, default=0),
+        b"next/role": max(catalog.roles, default=0),
     }
     for key, value in scanned(stored, b"m", report):
         name, where = key[1:], f"row {shown(key)}"
@@ -152,6 +162,21 @@ def _users(stored: Rows, catalog: Catalog, report: Report) -> None:
             report.problem(f"user {number}", "has no name row")
         if user.tenant not in catalog.tenants and not user.disabled:
             report.problem(f"user {number}", f"belongs to tenant {user.tenant}, which is missing")
+
+
+def _groups(stored: Rows, catalog: Catalog, report: Report) -> None:
+    for word, kind, found in (("group", b"G", catalog.groups), ("role", b"E", catalog.roles)):
+        named = set()
+        for key, _, number in _decoded(stored, kind, lambda data: rows.read_pointer(data, 4), report):
+            group = found.get(number)
+            if group is None or u32(group.tenant) + group.name.encode() != key[1:]:
+                report.problem(f"{word} name {shown(key[5:])}", f"leads to {word} {number}, which has not this name")
+            named.add(number)
+        for number, group in found.items():
+            if number not in named:
+                report.problem(f"{word} {number}", "has no name row")
+            if group.tenant not in catalog.tenants:
+                report.problem(f"{word} {number}", f"belongs to tenant {group.tenant}, which is missing")
 
 
 def _credentials(stored: Rows, catalog: Catalog, report: Report) -> None:

@@ -7,7 +7,17 @@ is a note and no problem: numbers are never given twice, so such a tuple gives n
 from storage.verify import relation_rows
 from storage.verify.accounts import Catalog, scanned, shown
 from storage.verify.directory import Rows
-from storage.verify.relation_rows import GROUP_MEMBER, IN_BUCKET, SERVICE, USER, State, TupleKey
+from storage.verify.relation_rows import (
+    GROUP,
+    GROUP_MEMBER,
+    IN_BUCKET,
+    ROLE,
+    ROLE_ASSIGNEE,
+    SERVICE,
+    USER,
+    State,
+    TupleKey,
+)
 from storage.verify.report import Report
 from storage.verify.rows import BadRow
 
@@ -101,13 +111,25 @@ class _Relations:
             elif bucket.tenant != named.tenant:
                 where = f"relations of bucket {self.catalog.bucket_name(named.number)}"
                 self.report.problem(where, f"stand at tenant {named.tenant}, whose it is not")
+        elif named.place == GROUP:
+            self.group("group", named.number, named.tenant)
+        elif named.place == ROLE:
+            self.group("role", named.number, named.tenant)
         grantee = named.grantee
-        if grantee.kind in (USER, SERVICE):
+        if grantee.kind in (GROUP_MEMBER, ROLE_ASSIGNEE):
+            self.group("group" if grantee.kind == GROUP_MEMBER else "role", grantee.number, grantee.tenant)
+        elif grantee.kind in (USER, SERVICE):
             user = self.catalog.users.get(grantee.number)
             if user is None or user.tenant != grantee.tenant:
                 self.note(f"user {grantee.number} of tenant {grantee.tenant}")
-        elif grantee.kind >= GROUP_MEMBER and grantee.tenant not in self.catalog.tenants:
+        elif grantee.tenant and grantee.tenant not in self.catalog.tenants:
             self.note(f"tenant {grantee.tenant}")
+
+    def group(self, word: str, number: int, tenant: int) -> None:
+        """Whether the group or role of this tenant is there."""
+        found = (self.catalog.groups if word == "group" else self.catalog.roles).get(number)
+        if found is None or found.tenant != tenant:
+            self.note(f"{word} {number} of tenant {tenant}")
 
     def note(self, what: str) -> None:
         if what not in self.noted:

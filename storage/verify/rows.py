@@ -18,6 +18,7 @@ _FENCE: Final = struct.Struct("<BBBQ")
 _BUCKET: Final = struct.Struct("<BBHIIIQQ")
 _TENANT: Final = struct.Struct("<BBHIQ32s")
 _USER: Final = struct.Struct("<BBHIIIQ32s")
+_GROUP: Final = struct.Struct("<BBHIIIQ")
 _CREDENTIAL: Final = struct.Struct("<BBHIIIQQ32s")
 _ENTRY: Final = struct.Struct("<32sI")
 ENTRY_BYTES: Final = _ENTRY.size
@@ -328,6 +329,24 @@ def read_user(data: bytes) -> UserRow:
     _text(sections.get(3))
     shown = _text(sections.get(2))
     return UserRow(number, tenant, _flags(flags, 7), data[24:56], _text(sections.get(1)) or "", shown)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRow:
+    """A `g` or an `e` row."""
+
+    id: int
+    tenant: int
+    name: str
+
+
+def read_group(data: bytes) -> GroupRow:
+    """Reads a group or a role."""
+    flags, reserved, number, tenant, more, _ = _fixed(data, _GROUP)
+    _need((flags, reserved, more) == (0, 0, 0), "reserved bytes are not 0")
+    sections = _sections(data, _GROUP.size)
+    _text(sections.get(2))
+    return GroupRow(number, tenant, _text(sections.get(1)) or "")
 
 
 @dataclass(frozen=True, slots=True)

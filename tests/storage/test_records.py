@@ -15,6 +15,7 @@ from storage.records.bucket import BucketRecord
 from storage.records.credential import CredentialRecord
 from storage.records.fence import FenceRecord, Versioning
 from storage.records.fields import RecordError
+from storage.records.group import GroupRecord, RoleRecord
 from storage.records.identity import IdentityRecord, InlinePolicy
 from storage.records.managed_policy import ManagedPolicyRecord
 from storage.records.manifest import ChunkRef, Manifest, decode_entries, encode_entries
@@ -37,6 +38,8 @@ RECORDS = {
     "credential": CredentialRecord,
     "identity": IdentityRecord,
     "managed_policy": ManagedPolicyRecord,
+    "group": GroupRecord,
+    "role": RoleRecord,
     "share": ShareRecord,
     "share_pointer": SharePointer,
     "downloads": DownloadsRecord,

@@ -16,6 +16,7 @@ from storage.records import content_type, keys, pointer
 from storage.records.bucket import BucketRecord
 from storage.records.credential import CredentialRecord
 from storage.records.fence import FenceRecord, Versioning
+from storage.records.group import GroupRecord, RoleRecord
 from storage.records.identity import IdentityRecord, InlinePolicy
 from storage.records.managed_policy import ManagedPolicyRecord
 from storage.records.manifest import ChunkRef, Manifest
@@ -122,6 +123,11 @@ CASES: dict[str, dict[str, Any]] = {
             others=OTHERS,
         ),
     },
+    "group": {
+        "plain": GroupRecord(id=1, tenant=1, created_us=NOW, name="devs"),
+        "with everything": GroupRecord(2**32 - 1, 2**32 - 1, LATER, "ops", "Who is called at night: Zoë", OTHERS),
+    },
+    "role": {"plain": RoleRecord(id=66051, tenant=2, created_us=NOW, name="auditor", description="Reads all logs")},
     "share": {
         "link to a prefix": ShareRecord(
             1, 1, 7, 3, NOW, b"\x5a" * 32, "photos", b"2024/", Cap.READER | Cap.LISTER, bearer=True

@@ -8,12 +8,14 @@ mod batch;
 mod control;
 mod core;
 mod datadir;
+mod relation_values;
+mod relations;
 mod serve;
 
 use pyo3::prelude::*;
 
 /// Raised by Python when the extension is of another build than the package.
-const ABI: u32 = 1;
+const ABI: u32 = 2;
 
 pyo3::create_exception!(
     _core,
@@ -31,8 +33,13 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("Conflict", module.py().get_type::<Conflict>())?;
     module.add("ConfigError", module.py().get_type::<ConfigError>())?;
     module.add_class::<core::Core>()?;
+    module.add_class::<relations::Relations>()?;
+    module.add_class::<relations::Watch>()?;
     module.add_class::<control::ControlRequest>()?;
     module.add_function(wrap_pyfunction!(generate_key, module)?)?;
+    module.add_function(wrap_pyfunction!(relations::relation_names, module)?)?;
+    module.add_function(wrap_pyfunction!(relations::permission_names, module)?)?;
+    module.add_function(wrap_pyfunction!(relations::permission_of_action, module)?)?;
     module.add_function(wrap_pyfunction!(error_codes, module)?)
 }
 

@@ -1,0 +1,385 @@
+"""The Python face of the relationship engine, with names: write, check, explain, look up, watch.
+
+Belongs here: names to numbers and back around each question, tokens. Does not belong here: the decision (Rust), HTTP.
+Raises WordError for what cannot be meant, UnknownNameError for names nothing has, RelationError for what the engine
+refuses, StoreError for the store. Methods block on the store; `asynchronous.py` has the same for an event loop.
+
+    relations = Relations(core.relations(), core, clock_us=lambda: time.time_ns() // 1000)
+    relations.grant("group:devs", "viewer", "s3://photos/2024/", expires="30d", conditions=["ip=10.0.0.0/8"])
+    relations.check("user:alice", "read", "s3://photos/2024/cat.jpg").allowed
+    relations.explain("user:alice", "s3:GetObject", "s3://photos/2024/cat.jpg").decided_by
+    relations.revoke("group:devs", "viewer", "s3://photos/2024/")  # in force when it returns
+
+Where nanoseconds count, ask with numbers and without this class: `relations.engine.check(grantee, permission, tenant,
+bucket, key)`.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from authz import names
+from authz.answers import (
+    ASK,
+    DELETE,
+    EVERYTHING,
+    FIRST,
+    TOUCH,
+    Ask,
+    Bulk,
+    Change,
+    Decision,
+    Filter,
+    FoundRange,
+    LogEntry,
+    Page,
+    Part,
+    Precondition,
+    Resources,
+    Stored,
+    Subjects,
+    Written,
+)
+from authz.directory import Directory, Target
+from authz.model import IN_BUCKET, PERMISSIONS, At, EntryValue, Facts, Kind, PlaceValue, Subject, TupleValue
+from authz.names import WordError
+from authz.shown import entry, key_range, packed, stored, token, unpacked
+from authz.writing import Planner
+from storage.api import Metastore
+from storage.native import Relations as Engine
+from storage.native import permission_of_action
+
+BULK_KEYS: Final = 1_000_000
+"""Most keys of a bulk check (the engine's limit, `bulk::BULK_KEYS`)."""
+
+PAGE: Final = 1_000
+"""Most entries of any page."""
+
+LOG_PAGE: Final = 100
+"""Revisions read from the log at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """May this subject do this on that; everything a number. `admin`: its record says it administers its tenant."""
+
+    subject: Subject
+    admin: bool
+    action: str
+    target: Target
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The engine's answer and, if asked for, the tuple that decided: place, relation, grantee."""
+
+    allowed: bool
+    denied: bool
+    tenant_admin: bool
+    revision: int
+    valid_until_us: int
+    conditional: bool
+    deciding: tuple[PlaceValue, int, int] | None = None
+
+    @property
+    def reason(self) -> str:
+        """One word for it."""
+        if self.allowed:
+            return "tenant_admin" if self.deciding is None and self.tenant_admin else "granted"
+        return "denied" if self.denied else "not_granted"
+
+
+def permission_of(action: str) -> int:
+    """The permission an action needs of relations: its own name, or what one of Amazon's actions needs."""
+    return PERMISSIONS.index(action) if action in PERMISSIONS else permission_of_action(action)
+
+
+def decide(engine: Engine, question: Question, *, explain: bool = False) -> Verdict:
+    """The one place where a question becomes a decision: checks of every kind come through here."""
+    who = (question.subject.bits, question.admin)
+    asked = (permission_of(question.action), question.target.tenant, question.target.place.value)
+    if not explain:
+        return Verdict(*engine.answer(who, *asked, question.facts.value))
+    answer, deciding = engine.explain(who, *asked, question.facts.value)
+    return Verdict(*answer, deciding=deciding)
+
+
+class Relations:
+    """The relations of one store, as seen by the server's root, or from within one tenant (`seen_from`).
+
+    A subject without a tenant is of the resource's tenant. See `Ask` for what else a question may say.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: Metastore,
+        *,
+        clock_us: Callable[[], int],
+        actions: Collection[str] = (),
+        viewer: int | None = None,
+    ) -> None:
+        self.engine: Final = engine
+        self.viewer: Final = viewer
+        self._store = store
+        self._clock_us = clock_us
+        self._actions = actions
+
+    def seen_from(self, tenant: int) -> "Relations":
+        """The same relations for somebody who may know of this tenant only."""
+        return Relations(self.engine, self._store, clock_us=self._clock_us, actions=self._actions, viewer=tenant)
+
+    # Writing.
+
+    def grant(
+        self,
+        subject: str,
+        relation: str,
+        resource: str,
+        *,
+        expires: str | None = None,
+        conditions: Sequence[str] = (),
+        tenant: str | None = None,
+    ) -> Written:
+        """Sets a relation or a bundle, replacing the expiry and conditions it had.
+
+        >>> relations.grant("user:alice", "editor", "s3://photos/2024/", expires="12h", conditions=["tls"])
+        """
+        return self.write([Change(TOUCH, subject, relation, resource, expires, conditions)], tenant=tenant)
+
+    def revoke(self, subject: str, relation: str, resource: str, *, tenant: str | None = None) -> Written:
+        """Removes a relation or a bundle, if it is there. When this returns, nothing is allowed by it any more."""
+        return self.write([Change(DELETE, subject, relation, resource)], tenant=tenant)
+
+    def write(
+        self,
+        changes: Sequence[Change],
+        *,
+        preconditions: Sequence[Precondition] = (),
+        idempotency_key: str | None = None,
+        tenant: str | None = None,
+    ) -> Written:
+        """All changes or none. All resources belong to one tenant.
+
+        With an idempotency key a request that is repeated is answered as before and not done again.
+        """
+        directory, own = self._start(tenant)
+        now_us = self._clock_us()
+        plan = Planner(self._store, directory, now_us).plan(changes, preconditions, own)
+        key = None if idempotency_key is None else idempotency_key.encode()
+        revision = self.engine.write(plan.tenant, plan.changes, plan.preconditions, key, now_us)
+        return Written(revision, token(self.engine, plan.tenant, revision), tuple(plan.notes))
+
+    # Asking about one resource.
+
+    def check(self, subject: str, action: str, resource: str, ask: Ask = ASK) -> Decision:
+        """Whether the subject may do the action, a permission's name or one of Amazon's, on the resource.
+
+        >>> relations.check("user:alice", "s3:GetObject", "s3://photos/cat.jpg", Ask(Facts(source_ip="10.1.2.3")))
+        """
+        return self._decide((subject, action, resource), ask, explain=False)
+
+    def explain(self, subject: str, action: str, resource: str, ask: Ask = ASK) -> Decision:
+        """A check that says which relation decided."""
+        return self._decide((subject, action, resource), ask, explain=True)
+
+    def expand(self, resource: str, ask: Ask = ASK) -> Page:
+        """Every relation at a place and above it, from the tenant down."""
+        directory, own = self._start(ask.tenant)
+        target = directory.target(names.parse_address(resource), own)
+        self._reach(target.tenant, ask)
+        revision = self.engine.revision()
+        found = self.engine.expand(target.tenant, target.place.value)
+        return self._page(directory, target.tenant, found, None, revision)
+
+    # Asking about many.
+
+    def check_keys(self, subject: str, action: str, bucket: str, asked: Sequence[str], ask: Ask = ASK) -> Bulk:
+        """Many keys of one bucket at one revision; fastest when keys of a folder stand together."""
+        if len(asked) > BULK_KEYS:
+            raise WordError(f"{len(asked)} keys; a bulk check has at most {BULK_KEYS}")
+        directory, target, who, wanted = self._many(subject, action, bucket, ask)
+        place = (target.tenant, target.place.number)
+        principal = (who.bits, directory.administers(who))
+        revision, verdicts = self.engine.check_keys(principal, wanted, place, list(asked), ask.facts.value)
+        return Bulk(tuple(map(bool, verdicts)), revision, token(self.engine, target.tenant, revision))
+
+    def what_can(self, subject: str, action: str, bucket: str, ask: Ask = ASK, part: Part = FIRST) -> Resources:
+        """The keys of a bucket on which the subject may do the action, as ranges (LookupResources)."""
+        directory, target, who, wanted = self._many(subject, action, bucket, ask)
+        found, after, revision = self.engine.lookup_resources(
+            (who.bits, directory.administers(who)),
+            wanted,
+            (target.tenant, target.place.number),
+            _limit(part),
+            ask.facts.value,
+            _cursor(part),
+        )
+        name = directory.show_place(target.place, target.tenant)
+        ranges = tuple(FoundRange(key_range(name, start, end), start, end) for start, end in found)
+        more = None if after is None else packed(after)
+        return Resources(ranges, more, revision, token(self.engine, target.tenant, revision))
+
+    def who_can(self, action: str, resource: str, ask: Ask = ASK, part: Part = FIRST) -> Subjects:
+        """Who may do the action on the resource (LookupSubjects)."""
+        directory, own = self._start(ask.tenant)
+        target = directory.target(names.parse_address(resource), own)
+        self._reach(target.tenant, ask)
+        wanted = names.parse_action(action, self._actions)
+        after = _cursor(part)
+        subjects, classes, not_classes, excluded, more, revision = self.engine.lookup_subjects(
+            permission_of(wanted),
+            target.tenant,
+            target.place.value,
+            _limit(part),
+            ask.facts.value,
+            None if after is None else int.from_bytes(after[:8], "big"),
+        )
+        all_admins = directory.administrators(target.tenant) if after is None else []
+        asked = [Question(who, admin=True, action=wanted, target=target, facts=ask.facts) for who in all_admins]
+        admins = [one.subject.bits for one in asked if decide(self.engine, one).allowed]
+
+        def shown(found: list[int]) -> tuple[str, ...]:
+            return tuple(directory.show_subject(Subject.of(bits), target.tenant) for bits in found)
+
+        return Subjects(
+            subjects=shown(subjects),
+            classes=shown(classes),
+            excluded_classes=shown(not_classes),
+            excluded=shown([bits for bits in excluded if bits not in admins]),
+            administrators=shown([bits for bits in admins if bits not in subjects]),
+            cursor=None if more is None else packed(more.to_bytes(8, "big")),
+            revision=revision,
+            token=token(self.engine, target.tenant, revision),
+        )
+
+    def read(self, wanted: Filter = EVERYTHING, ask: Ask = ASK, part: Part = FIRST) -> Page:
+        """A page of a tenant's relations, as they are stored."""
+        directory, own = self._start(ask.tenant)
+        if wanted.resource is not None and wanted.bucket is not None:
+            raise WordError("give resource or bucket, not both")
+        target = None if wanted.resource is None else directory.target(names.parse_address(wanted.resource), own)
+        inside = None if wanted.bucket is None else _bucket(directory, wanted.bucket, own)
+        owner = next((found.tenant for found in (target, inside) if found is not None), own)
+        self._reach(owner, ask)
+        who = None
+        if wanted.subject is not None:
+            who = directory.subject(names.parse_subject(wanted.subject), owner, anywhere=True).bits
+        revision = self.engine.revision()
+        found, after = self.engine.read(
+            owner,
+            _limit(part),
+            at=None if target is None else target.place.value,
+            bucket=None if inside is None else inside.place.number,
+            relation=None if wanted.relation is None else names.parse_relation(wanted.relation),
+            grantee=who,
+            cursor=_cursor(part),
+        )
+        return self._page(directory, owner, found, after, revision)
+
+    # The log.
+
+    def position(self, after: str | None, tenant: str | None) -> tuple[int, int | None]:
+        """Where watching begins: a token or, for root, a revision; None is now. And of which tenant; None is all."""
+        number = None if self.viewer is None and tenant is None else self._start(tenant)[1]
+        if after is None:
+            return self.engine.revision(), number
+        if self.viewer is None and after.isascii() and after.isdigit() and len(after) < 20:
+            return int(after), number
+        if number is None:
+            raise WordError("a token is of one tenant: say which, or begin from a revision")
+        return self.engine.accept(number, unpacked(after, "token")), number
+
+    def entries(self, found: Sequence[EntryValue]) -> list[LogEntry]:
+        """Entries of the log with names."""
+        directory = Directory(self._store, self.viewer)
+        return [entry(self.engine, directory, one) for one in found]
+
+    def watch(
+        self, after: str | None = None, *, heartbeat_s: float = 15.0, tenant: str | None = None
+    ) -> Iterator[LogEntry | None]:
+        """Changes after a token or revision, without a gap and in order; None whenever nothing happens for a while.
+
+        RelationError `trimmed` when the log does not reach back that far: read the relations, then watch from there.
+        """
+        log = self.engine.watch(*self.position(after, tenant))
+        while True:
+            found = log.poll(LOG_PAGE)
+            yield from self.entries(found)
+            if not found and not log.wait(heartbeat_s):
+                yield None
+
+    # Inside.
+
+    def _start(self, tenant: str | None) -> tuple[Directory, int]:
+        directory = Directory(self._store, self.viewer)
+        return directory, directory.start(tenant)
+
+    def _many(self, subject: str, action: str, bucket: str, ask: Ask) -> tuple[Directory, Target, Subject, int]:
+        directory, own = self._start(ask.tenant)
+        target = _bucket(directory, bucket, own)
+        self._reach(target.tenant, ask)
+        who = _principal(directory, subject, target.tenant)
+        return directory, target, who, permission_of(names.parse_action(action, self._actions))
+
+    def _decide(self, asked: tuple[str, str, str], ask: Ask, *, explain: bool) -> Decision:
+        subject, action, resource = asked
+        directory, own = self._start(ask.tenant)
+        target = directory.target(names.parse_address(resource), own)
+        if target.place.at not in IN_BUCKET | {At.TENANT}:
+            raise WordError(f"{resource!r}: actions are on the tenant, a bucket, a prefix or an object")
+        wanted = names.parse_action(action, self._actions)
+        who = _principal(directory, subject, target.tenant)
+        self._reach(target.tenant, ask)
+        question = Question(who, directory.administers(who), wanted, target, ask.facts)
+        verdict = decide(self.engine, question, explain=explain)
+        by: Stored | None = None
+        if verdict.deciding is not None:
+            by = stored(directory, target.tenant, (*verdict.deciding, None, None))
+        return Decision(
+            allowed=verdict.allowed,
+            reason=verdict.reason,
+            action=wanted,
+            permission=PERMISSIONS[permission_of(wanted)],
+            revision=verdict.revision,
+            token=token(self.engine, target.tenant, verdict.revision),
+            valid_until=names.show_moment(verdict.valid_until_us or None),
+            conditional=verdict.conditional,
+            decided_by=by,
+        )
+
+    def _reach(self, tenant: int, ask: Ask) -> None:
+        """Makes sure that what is asked next sees what the token stands for."""
+        if ask.at_least is not None:
+            self.engine.accept(tenant, unpacked(ask.at_least, "token"))
+
+    def _page(
+        self, directory: Directory, tenant: int, found: Sequence[TupleValue], after: bytes | None, revision: int
+    ) -> Page:
+        shown = tuple(stored(directory, tenant, value) for value in found)
+        return Page(shown, None if after is None else packed(after), revision, token(self.engine, tenant, revision))
+
+
+def _principal(directory: Directory, text: str, tenant: int) -> Subject:
+    who = directory.subject(names.parse_subject(text), tenant)
+    if who.kind not in (Kind.USER, Kind.SERVICE, Kind.SHARE, Kind.ANYONE):
+        raise WordError(f"{text!r} asks for nothing itself: ask for user:NAME, share:NUMBER or anyone")
+    return who
+
+
+def _bucket(directory: Directory, text: str, tenant: int) -> Target:
+    target = directory.target(names.parse_address(text if text.startswith("s3://") else f"s3://{text}"), tenant)
+    if target.place.at is not At.BUCKET:
+        raise WordError(f"{text!r} is more than a bucket: write s3://BUCKET")
+    return target
+
+
+def _limit(part: Part) -> int:
+    if not 1 <= part.limit <= PAGE:
+        raise WordError(f"a page has 1 to {PAGE} entries, not {part.limit}")
+    return part.limit
+
+
+def _cursor(part: Part) -> bytes | None:
+    return None if part.cursor is None else unpacked(part.cursor, "cursor")

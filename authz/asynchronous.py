@@ -1,0 +1,71 @@
+"""The same face for an event loop: every method of `Relations` that may wait for the store, on a thread.
+
+Belongs here: nothing but that, and watching without a thread. Does not belong here: meaning (`api.py`).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+
+from authz.answers import LogEntry
+from authz.api import LOG_PAGE, Relations
+
+GLANCE_S: Final = 0.05
+"""Between two looks at the revision while watching: one atomic load each, and no thread is held."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _threaded(
+    method: Callable[Concatenate[Relations, P], T],
+) -> Callable[Concatenate["AsyncRelations", P], Coroutine[Any, Any, T]]:
+    async def asked(self: "AsyncRelations", /, *args: P.args, **named: P.kwargs) -> T:
+        return await asyncio.to_thread(method, self.relations, *args, **named)
+
+    asked.__doc__ = method.__doc__
+    return asked
+
+
+class AsyncRelations:
+    """`Relations` for an event loop.
+
+    >>> await AsyncRelations(relations).check("user:alice", "read", "s3://photos/cat.jpg")
+    """
+
+    def __init__(self, relations: Relations) -> None:
+        self.relations: Final = relations
+
+    grant = _threaded(Relations.grant)
+    revoke = _threaded(Relations.revoke)
+    write = _threaded(Relations.write)
+    check = _threaded(Relations.check)
+    explain = _threaded(Relations.explain)
+    check_keys = _threaded(Relations.check_keys)
+    expand = _threaded(Relations.expand)
+    read = _threaded(Relations.read)
+    what_can = _threaded(Relations.what_can)
+    who_can = _threaded(Relations.who_can)
+    position = _threaded(Relations.position)
+
+    async def watch(
+        self, after: str | None = None, *, heartbeat_s: float = 15.0, tenant: str | None = None
+    ) -> AsyncIterator[LogEntry | None]:
+        """As `Relations.watch`: entries in order, None when nothing happens for a while."""
+        relations = self.relations
+        start, number = await self.position(after, tenant)
+        log = relations.engine.watch(start, number)
+        at, quiet_s = start, 0.0
+        while True:
+            if relations.engine.revision() > at:
+                found = await asyncio.to_thread(log.poll, LOG_PAGE)
+                at = log.position
+                for entry in await asyncio.to_thread(relations.entries, found):
+                    quiet_s = 0.0
+                    yield entry
+            elif quiet_s >= heartbeat_s:
+                quiet_s = 0.0
+                yield None
+            else:
+                await asyncio.sleep(GLANCE_S)
+                quiet_s += GLANCE_S

@@ -1,0 +1,101 @@
+"""From changes with names to changes with numbers.
+
+Belongs here: planning a write. Does not belong here: doing it (`api.py`).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from authz import names
+from authz.answers import CHANGE_WORDS, DELETE, PRECONDITION_WORDS, Change, Precondition
+from authz.directory import Directory, Target
+from authz.model import ITSELF, At, ChangeValue, PlaceValue, Subject
+from authz.names import WordError
+from storage.api import Metastore
+from storage.records import keys
+
+CHANGES: Final = 1_000
+"""Most changes of one write after bundles are expanded (the engine's limit, `write::CHANGES`)."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """What the engine is to write, whose it is, and what the writer may want to know."""
+
+    tenant: int = 0
+    changes: list[ChangeValue] = field(default_factory=list)
+    preconditions: list[tuple[str, PlaceValue, int, int]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class Planner:
+    """Plans writes of one moment."""
+
+    def __init__(self, store: Metastore, directory: Directory, now_us: int) -> None:
+        self._store = store
+        self._directory = directory
+        self._now_us = now_us
+
+    def plan(self, changes: Sequence[Change], preconditions: Sequence[Precondition], tenant: int) -> Plan:
+        """The whole write; names without a tenant are of `tenant`. WordError, UnknownNameError."""
+        if not changes:
+            raise WordError("nothing to write: a write has changes")
+        plan = Plan()
+        for change in changes:
+            target = self._target(plan, change.resource, tenant)
+            plan.changes += self._change(change, target)
+            if change.word != DELETE:
+                plan.notes += self._notes(change, target)
+        for condition in preconditions:
+            target = self._target(plan, condition.resource, tenant)
+            word = _word(condition.word, PRECONDITION_WORDS)
+            who = self._who(condition.subject, condition.relation, target, anywhere=True)
+            for relation in names.parse_relations(condition.relation, target.place.at):
+                plan.preconditions.append((word, target.place.value, relation, who.bits))
+        if len(plan.changes) > CHANGES:
+            raise WordError(f"{len(plan.changes)} changes with bundles spelled out; a write has at most {CHANGES}")
+        return plan
+
+    def _target(self, plan: Plan, resource: str, tenant: int) -> Target:
+        target = self._directory.target(names.parse_address(resource), tenant)
+        if plan.tenant not in (0, target.tenant):
+            raise WordError("the resources of one write belong to one tenant")
+        plan.tenant = target.tenant
+        return target
+
+    def _change(self, change: Change, target: Target) -> list[ChangeValue]:
+        word = _word(change.word, CHANGE_WORDS)
+        who = self._who(change.subject, change.relation, target, anywhere=word == DELETE)
+        expires, condition = None, None
+        if word != DELETE:
+            expires = None if change.expires is None else names.parse_expiry(change.expires, self._now_us)
+            condition = names.parse_conditions(change.conditions)
+        when = None if condition is None else condition.value
+        relations = names.parse_relations(change.relation, target.place.at)
+        return [(word, target.place.value, relation, who.bits, expires, when) for relation in relations]
+
+    def _who(self, subject: str, relation: str, target: Target, *, anywhere: bool) -> Subject:
+        if names.is_flag(relation):
+            if subject not in ("", "itself"):
+                raise WordError(f"{relation} marks the place and has no subject; leave it out, or write itself")
+            return ITSELF
+        return self._directory.subject(names.parse_subject(subject), target.tenant, anywhere=anywhere)
+
+    def _notes(self, change: Change, target: Target) -> Iterator[str]:
+        """What is allowed and probably not what was meant."""
+        if target.place.at is not At.OBJECT:
+            return
+        bucket, key = target.place.number, target.place.path
+        below = keys.prefix_range(keys.object(bucket, key + b"/"))
+        if self._store.get(keys.object(bucket, key)) is None and self._store.scan(*below, 1):
+            yield (
+                f"{change.resource} is an object's address. There is no such object, but there are some below "
+                f"{change.resource}/ - a prefix ends in /"
+            )
+
+
+def _word(word: str, known: Sequence[str]) -> str:
+    if word not in known:
+        raise WordError(f"{word!r} is none of {', '.join(known)}")
+    return word
