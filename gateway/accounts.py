@@ -87,6 +87,7 @@ class Accounts:
         if self._find_user(tenant[1], ROOT_USER) is None:
             self._new_user(DEFAULT_TENANT, ROOT_USER, admin=True, root=True)
         user = self._user(tenant[1], ROOT_USER)[1]
+        self._index_users(user)
         wanted = self._credential(user, root.access_key, root.secret_key)
         row = keys.credential(root.access_key.encode())
         kept = self._store.get(row)
@@ -233,6 +234,7 @@ class Accounts:
             puts = [
                 put(keys.user(number), record.encode()),
                 put(keys.user_name(owner.id, name.encode()), encode_id(number)),
+                *(put(row, encode_id(number)) for row in _found_by(record)),
                 add(keys.NEXT_USER, 1),
             ]
             self._store.commit(guards, puts)
@@ -257,8 +259,23 @@ class Accounts:
         repeated(disable)
         own = [found for found, record in self._credentials() if record.user == removed.id]
         deletes = [delete(keys.credential(found.encode())) for found in own]
+        deletes += [delete(row) for row in _found_by(removed)]
         self._store.commit([], [*deletes, delete(keys.user_name(tenant.id, name.encode()))])
         return removed
+
+    def _index_users(self, root: UserRecord) -> None:
+        """Gives users of a store from before grants the rows by which grantees are found.
+
+        Root's row comes last: where it is, all are.
+        """
+        last = keys.canonical_id(root.canonical_id)
+        if self._store.get(last) is not None:
+            return
+        for _, value in self._scan(*keys.kind_range(keys.USER)):
+            record = UserRecord.decode(value)
+            if not record.disabled and record.id != root.id:
+                self._store.commit([], [put(row, encode_id(record.id)) for row in _found_by(record)])
+        self._store.commit([], [put(row, encode_id(root.id)) for row in _found_by(root)])
 
     # Keys.
 
@@ -401,6 +418,12 @@ def _check_key(key: RootKey) -> None:
 def _letters(entropy: bytes) -> str:
     """An access key id in Amazon's form, 20 capitals and digits: 85 bits of it are random."""
     return "PAN" + "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in entropy[:17])
+
+
+def _found_by(user: UserRecord) -> list[bytes]:
+    """The rows that lead from what a grant may say to the user. Several users may have one address."""
+    rows = [keys.canonical_id(user.canonical_id)]
+    return [*rows, keys.email(user.email.encode(), user.id)] if user.email else rows
 
 
 def shown_moment(us: int) -> str:

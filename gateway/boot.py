@@ -27,6 +27,7 @@ from gateway.config import Config
 from gateway.dispatch import Dispatcher
 from gateway.errors import SettingError
 from gateway.model import Place
+from gateway.ops.grants import OWNERSHIPS
 from gateway.ops.table import HANDLERS, core_rows
 from gateway.remote import ROOT_FILE, read_root_file
 from storage.native import ConfigError, Core, StoreError, generate_key
@@ -83,7 +84,7 @@ async def _run(config: Config, core: Core, say: Callable[[str], None]) -> None:
     loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, _reload_tls, config, core))
     accounts = Accounts(core, clock_us=lambda: time.time_ns() // 1000, entropy=generate_key)
     root, first_start = _root(config, accounts)
-    dispatcher = Dispatcher(loop, HANDLERS, core, Place(region=config.region))
+    dispatcher = Dispatcher(loop, HANDLERS, core, _place(config))
     services = AdminServices(core=core, accounts=accounts, ready=lambda: not stop.is_set())
     with _admin_socket(config) as admin_socket:
         admin_url = "http://{}:{}".format(*_named(admin_socket))
@@ -108,6 +109,10 @@ async def _run(config: Config, core: Core, say: Callable[[str], None]) -> None:
         await admin
     if not clean:
         _log.warning("some requests did not end within %s s", config.drain_timeout_s)
+
+
+def _place(config: Config) -> Place:
+    return Place(region=config.region, ownership=OWNERSHIPS[config.default_object_ownership])
 
 
 def _listen(config: Config, core: Core, dispatcher: Dispatcher) -> list[str]:

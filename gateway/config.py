@@ -130,6 +130,12 @@ def _namespace(value: object) -> str:
     return "global"
 
 
+def _ownership(value: object) -> str:
+    if (word := _text(value)) not in (known := ("BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter")):
+        raise ValueError(f"one of {', '.join(known)} is needed")
+    return word
+
+
 def _url(value: object) -> str:
     url = _text(value).rstrip("/")
     if not url.startswith(("http://", "https://")) or "?" in url or "#" in url or url.count("/") != 2:
@@ -177,6 +183,12 @@ class Config:
     region: str = _setting("us-east-1", _region, "Region of new buckets. In us-east-1 recreating an own bucket is 200.")
     pin_region: bool = _setting(False, _flag, "Refuse signatures that name another region.")
     bucket_namespace: str = _setting("global", _namespace, "How bucket names are unique. Only `global` for now.")
+    default_object_ownership: str = _setting(
+        "BucketOwnerEnforced",
+        _ownership,
+        "Who owns the objects of a new bucket that does not say: `BucketOwnerEnforced` (no ACLs),"
+        " `BucketOwnerPreferred` or `ObjectWriter`.",
+    )
     sigv2: bool = _setting(True, _flag, "Accept signature version 2; boto3 presigns with it by default.")
     trusted_proxies: tuple[str, ...] = _setting(
         (), _listed(_network), "Networks whose X-Forwarded-For and X-Forwarded-Proto are believed."

@@ -12,6 +12,8 @@ class Code(StrEnum):
 
     ACCESS_DENIED = "AccessDenied"
     ACCESS_FORBIDDEN = "AccessForbidden"
+    ACL_NOT_SUPPORTED = "AccessControlListNotSupported"
+    AMBIGUOUS_GRANT = "AmbiguousGrantByEmailAddress"
     BAD_DIGEST = "BadDigest"
     BUCKET_ALREADY_EXISTS = "BucketAlreadyExists"
     BUCKET_ALREADY_OWNED_BY_YOU = "BucketAlreadyOwnedByYou"
@@ -19,15 +21,18 @@ class Code(StrEnum):
     ILLEGAL_VERSIONING_CONFIGURATION = "IllegalVersioningConfigurationException"
     INTERNAL_ERROR = "InternalError"
     INVALID_ARGUMENT = "InvalidArgument"
+    INVALID_BUCKET_ACL_WITH_OWNERSHIP = "InvalidBucketAclWithObjectOwnership"
     INVALID_BUCKET_NAME = "InvalidBucketName"
     INVALID_DIGEST = "InvalidDigest"
     INVALID_LOCATION_CONSTRAINT = "InvalidLocationConstraint"
     INVALID_REQUEST = "InvalidRequest"
     INVALID_TAG = "InvalidTag"
+    MALFORMED_ACL = "MalformedACLError"
     MALFORMED_XML = "MalformedXML"
     METADATA_CONFIGURATION_NOT_FOUND = "MetadataConfigurationNotFound"
     METHOD_NOT_ALLOWED = "MethodNotAllowed"
     MISSING_REQUEST_BODY = "MissingRequestBodyError"
+    MISSING_SECURITY_HEADER = "MissingSecurityHeader"
     NO_SUCH_BUCKET = "NoSuchBucket"
     NO_SUCH_BUCKET_POLICY = "NoSuchBucketPolicy"
     NO_SUCH_CONFIGURATION = "NoSuchConfiguration"
@@ -45,6 +50,8 @@ class Code(StrEnum):
     REPLICATION_NOT_FOUND = "ReplicationConfigurationNotFoundError"
     ENCRYPTION_NOT_FOUND = "ServerSideEncryptionConfigurationNotFoundError"
     SLOW_DOWN = "SlowDown"
+    UNEXPECTED_CONTENT = "UnexpectedContent"
+    UNRESOLVABLE_GRANT = "UnresolvableGrantByEmailAddress"
 
 
 class S3Error(Exception):

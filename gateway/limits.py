@@ -29,8 +29,14 @@ XML_DEPTH: Final = 16
 XML_NODES: Final = 20_000
 """Elements of any control document. The largest allowed (1000 lifecycle rules) stays below; more is an attack."""
 
+ACL_GRANTS: Final = 100
+"""Grants of an access control list (AWS)."""
+
+ACL_BODY_BYTES: Final = 512 << 10
+"""Body of a list: 100 grants with long display names, every character written as a reference, stay below."""
+
 SMALL_BODY_BYTES: Final = 64 << 10
-"""Body of a document with a handful of elements (CreateBucket, versioning, ACL)."""
+"""Body of a document with a handful of elements (CreateBucket, versioning, ownership)."""
 
 TAGGING_BODY_BYTES: Final = 1 << 20
 """Body of a tagging document: 50 tags of 128 + 256 characters, every character written as a reference, stays below."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from storage.api import Metastore
+from storage.records.bucket import Ownership
 
 XML: Final = "application/xml"
 
@@ -30,6 +31,8 @@ class Place:
     """What the server is, as far as operations show it to clients."""
 
     region: str
+    ownership: Ownership = Ownership.BUCKET_OWNER_ENFORCED
+    """Of buckets that are made without asking for one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Belongs here: CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation. Does no
 """
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from gateway.errors import Code, S3Error
@@ -12,13 +13,23 @@ from gateway.limits import BUCKET_TAGS
 from gateway.model import Answer, Call, xml_answer
 from gateway.ops.change import repeated
 from gateway.ops.context import bucket_of
+from gateway.ops.grants import (
+    OWNERSHIP_DOCUMENT,
+    OWNERSHIPS,
+    compiled,
+    grants_others,
+    ownership_document,
+    resolved,
+    wanted_by_headers,
+)
+from gateway.wire.acl import BUCKET_CANNED
 from gateway.wire.names import check_bucket_name
 from gateway.wire.tag_set import Tags, tagging_document, tags_of
 from gateway.wire.xml import document, malformed, parse, text
 from storage import api
 from storage.api import Conflict, Op, absent, delete, delete_range, empty_range, equals, put
 from storage.records import keys
-from storage.records.bucket import BucketRecord
+from storage.records.bucket import BucketRecord, Ownership
 from storage.records.pointer import encode_document, encode_id
 from storage.records.tenant import TenantRecord
 
@@ -26,26 +37,36 @@ DEFAULT_REGION: Final = "us-east-1"
 """The region that reads as an empty LocationConstraint, and where recreating an own bucket succeeds (AWS)."""
 
 _REGION: Final = re.compile(r"(?:[a-z0-9][a-z0-9-]{0,62}|EU)\Z")
-_CANNED_ACLS: Final = frozenset({"private", "public-read", "public-read-write", "authenticated-read"})
-_OWNERSHIP: Final = frozenset({"BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Wishes:
+    """What a request asks of a new bucket. `acl` as records have it."""
+
+    region: str | None
+    tags: Tags
+    ownership: Ownership | None
+    acl: bytes | None
 
 
 def create_bucket(call: Call) -> Answer:
     """Makes a bucket of the caller's tenant.
 
-    InvalidBucketName, InvalidLocationConstraint, MalformedXML; BucketAlreadyExists for another tenant's name. For an
-    own bucket 200 in us-east-1 and BucketAlreadyOwnedByYou elsewhere, as AWS. NotImplemented for what cannot be yet.
+    InvalidBucketName, InvalidLocationConstraint, MalformedXML; InvalidBucketAclWithObjectOwnership for a list that
+    grants something to others where lists are disabled. BucketAlreadyExists for another tenant's name. For an own
+    bucket 200 in us-east-1, with its list set anew, and BucketAlreadyOwnedByYou elsewhere, as AWS. NotImplemented for
+    what cannot be yet.
     """
     check_bucket_name(call.bucket)
     _check_headers(call)
-    region, tags = _configuration(call)
+    wishes = _wishes(call)
     created = Answer(200, (("location", f"/{call.bucket}"),))
 
     def attempt() -> Answer:
         row = keys.bucket(call.bucket.encode())
         taken = call.store.get(row)
         if taken is not None:
-            return _taken(call, BucketRecord.decode(taken), created)
+            return _taken(call, (row, taken), wishes, created)
         tenant = keys.tenant(call.caller.tenant)
         tenant_value = call.store.get(tenant)
         if tenant_value is None or TenantRecord.decode(tenant_value).disabled:
@@ -55,39 +76,56 @@ def create_bucket(call: Call) -> Answer:
         fresh = absent(keys.NEXT_BUCKET) if last is None else equals(keys.NEXT_BUCKET, last)
         number = 1 if last is None else api.counters(last)[0] + 1
         guards = [absent(row), equals(tenant, tenant_value), fresh]
-        call.store.commit(guards, [*_rows(call, number, region, tags), api.add(keys.NEXT_BUCKET, 1)])
+        call.store.commit(guards, [*_rows(call, number, wishes), api.add(keys.NEXT_BUCKET, 1)])
         return created
 
     return repeated(attempt)
 
 
-def _taken(call: Call, record: BucketRecord, created: Answer) -> Answer:
+def _taken(call: Call, stored: tuple[bytes, bytes], wishes: _Wishes, created: Answer) -> Answer:
+    """What is answered for a name that has a bucket, whose row this is."""
     fields = (("BucketName", call.bucket),)
+    row, value = stored
+    record = BucketRecord.decode(value)
     if record.tenant != call.caller.tenant:
         raise S3Error(Code.BUCKET_ALREADY_EXISTS, fields=fields)
-    if call.place.region != DEFAULT_REGION:
+    owns = record.owner == call.caller.user
+    # Who may make buckets in the tenant may not therefore change this one, and nothing asked for is left undone.
+    undone = (wishes.acl is not None and not owns) or wishes.ownership not in (None, record.ownership)
+    if call.place.region != DEFAULT_REGION or undone:
         raise S3Error(Code.BUCKET_ALREADY_OWNED_BY_YOU, fields=fields)
+    if owns and record.acl != wishes.acl and record.ownership is not Ownership.BUCKET_OWNER_ENFORCED:
+        changed = record.replace(acl=wishes.acl, generation=record.generation + 1)
+        call.store.commit([equals(row, value)], [put(row, changed.encode())])
+    elif wishes.acl is not None and record.acl != wishes.acl:
+        raise S3Error(Code.INVALID_BUCKET_ACL_WITH_OWNERSHIP, fields=fields)
     return created
 
 
-def _rows(call: Call, number: int, region: str | None, tags: Tags) -> list[Op]:
+def _rows(call: Call, number: int, wishes: _Wishes) -> list[Op]:
     """Every row a new bucket consists of."""
     name = call.bucket.encode()
+    ownership = call.place.ownership if wishes.ownership is None else wishes.ownership
     record = BucketRecord(
         id=number,
         tenant=call.caller.tenant,
         owner=call.caller.user,
         created_us=call.now_us,
         generation=1,
-        region=region,
+        region=wishes.region,
+        ownership=ownership,
+        acl=wishes.acl,
     )
     rows = [
         put(keys.bucket(name), record.encode()),
         put(keys.tenant_bucket(call.caller.tenant, name), encode_id(number)),
         put(keys.fence(number), record.fence(record.generation).encode()),
     ]
-    if tags:
-        rows.append(put(keys.document(number, "tagging"), encode_document(tagging_document(tags))))
+    if wishes.tags:
+        rows.append(put(keys.document(number, "tagging"), encode_document(tagging_document(wishes.tags))))
+    if wishes.ownership is not None or ownership is Ownership.BUCKET_OWNER_PREFERRED:
+        controls = encode_document(ownership_document(ownership))
+        rows.append(put(keys.document(number, OWNERSHIP_DOCUMENT), controls))
     return rows
 
 
@@ -98,19 +136,23 @@ def _check_headers(call: Call) -> None:
         raise S3Error(Code.NOT_IMPLEMENTED, "Object Lock is not implemented.")
     if lock != "false":
         raise _invalid("x-amz-bucket-object-lock-enabled", lock)
-    acl = call.headers.get("x-amz-acl", "private")
-    if acl not in _CANNED_ACLS:
-        raise _invalid("x-amz-acl", acl)
-    if acl != "private" or any(name.startswith("x-amz-grant-") for name in call.headers):
-        raise S3Error(Code.NOT_IMPLEMENTED, "Access control lists other than private are not implemented.")
-    ownership = call.headers.get("x-amz-object-ownership", "BucketOwnerEnforced")
-    if ownership not in _OWNERSHIP:
-        raise _invalid("x-amz-object-ownership", ownership)
-    if ownership != "BucketOwnerEnforced":
-        raise S3Error(Code.NOT_IMPLEMENTED, "Object ownership other than BucketOwnerEnforced is not implemented.")
     namespace = call.headers.get("x-amz-bucket-namespace", "global")
     if namespace != "global":
         raise S3Error(Code.NOT_IMPLEMENTED, "Bucket namespaces other than global are not implemented.")
+
+
+def _wishes(call: Call) -> _Wishes:
+    region, tags = _configuration(call)
+    word = call.headers.get("x-amz-object-ownership")
+    if word is not None and word not in OWNERSHIPS:
+        raise _invalid("x-amz-object-ownership", word)
+    ownership = None if word is None else OWNERSHIPS[word]
+    wanted, owner = wanted_by_headers(call.headers, BUCKET_CANNED), call.caller.user
+    acl = None if wanted is None else compiled(resolved(call, wanted, owner, owner), owner)
+    effective = call.place.ownership if ownership is None else ownership
+    if effective is Ownership.BUCKET_OWNER_ENFORCED and grants_others(acl, owner):
+        raise S3Error(Code.INVALID_BUCKET_ACL_WITH_OWNERSHIP, fields=(("BucketName", call.bucket),))
+    return _Wishes(region, tags, ownership, acl)
 
 
 def _invalid(name: str, value: str) -> S3Error:

@@ -11,7 +11,7 @@ from gateway.errors import Code, S3Error
 from gateway.limits import COMMIT_ATTEMPTS
 from gateway.model import Call
 from gateway.ops.context import bucket_of, find_object
-from storage.api import Conflict, delete, equals, put
+from storage.api import Conflict, Op, delete, equals, put
 from storage.records import keys
 from storage.records.bucket import BucketRecord
 from storage.records.object import ObjectRecord
@@ -30,8 +30,13 @@ def repeated(attempt: Callable[[], T]) -> T:
     raise S3Error(Code.OPERATION_ABORTED)
 
 
-def change_bucket(call: Call, change: Callable[[BucketRecord], BucketRecord]) -> None:
-    """Changes the bucket's configuration: its record, and the fence that commits on its objects are guarded by."""
+def change_bucket(
+    call: Call, change: Callable[[BucketRecord], BucketRecord], document: tuple[str, bytes | None] | None = None
+) -> None:
+    """Changes the bucket's configuration: its record, and the fence that commits on its objects are guarded by.
+
+    `document` is stored with it under its name or, with None, removed.
+    """
     number = bucket_of(call).id
 
     def attempt() -> None:
@@ -41,6 +46,8 @@ def change_bucket(call: Call, change: Callable[[BucketRecord], BucketRecord]) ->
         puts = [put(row, new.encode())]
         if (new.versioning, new.object_lock) != (old.versioning, old.object_lock):
             puts.append(put(keys.fence(number), new.fence(new.generation).encode()))
+        if document is not None:
+            puts.append(_document_op(number, *document))
         call.store.commit([equals(row, before)], puts)
 
     repeated(attempt)
@@ -70,11 +77,14 @@ def change_document(call: Call, name: str, content: bytes | None) -> None:
 
     def attempt() -> None:
         row, before = _bucket_row(call, number)
-        document = keys.document(number, name)
-        write = delete(document) if content is None else put(document, encode_document(content))
-        call.store.commit([equals(row, before)], [write])
+        call.store.commit([equals(row, before)], [_document_op(number, name, content)])
 
     repeated(attempt)
+
+
+def _document_op(number: int, name: str, content: bytes | None) -> Op:
+    row = keys.document(number, name)
+    return delete(row) if content is None else put(row, encode_document(content))
 
 
 def _bucket_row(call: Call, number: int) -> tuple[bytes, bytes]:

@@ -9,6 +9,7 @@ from typing import Final
 
 from gateway.errors import Code, S3Error
 from gateway.model import Call
+from gateway.wire.acl import ANONYMOUS_ID
 from storage.records import keys
 from storage.records.bucket import BucketRecord
 from storage.records.object import ObjectRecord
@@ -45,7 +46,9 @@ def bucket_of(call: Call) -> BucketRecord:
 
 
 def owner_of(call: Call, user: int) -> Owner:
-    """The owner element of a user. A user that was removed keeps its record, so owners stay known."""
+    """The owner element of a user; user 0 is whoever does not sign. A user that was removed keeps its record."""
+    if user == 0:
+        return Owner(ANONYMOUS_ID, "")
     row = call.store.get(keys.user(user))
     if row is None:
         return Owner("", "")

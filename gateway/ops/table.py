@@ -13,8 +13,8 @@ the table to botocore's model; `tools/s3_model.py` lists what a newer model adds
 from collections.abc import Iterable
 from typing import Final
 
-from gateway.limits import SMALL_BODY_BYTES, TAGGING_BODY_BYTES
-from gateway.ops import acl, buckets, cors, service, tagging, unset, versioning
+from gateway.limits import ACL_BODY_BYTES, SMALL_BODY_BYTES, TAGGING_BODY_BYTES
+from gateway.ops import acl, buckets, cors, ownership, service, tagging, unset, versioning
 from gateway.ops.row import Also, Auth, CoreRow, Handler, Row, Scope, TableError
 
 _GET_PARAMS: Final = (
@@ -161,12 +161,12 @@ _MODEL: Final = (
     _row("DeleteBucketTagging", "DELETE bucket ?tagging", "s3:PutBucketTagging", handler=tagging.delete_bucket_tagging),
     # Access control lists
     _row("GetBucketAcl", "GET bucket ?acl", "s3:GetBucketAcl", handler=acl.get_bucket_acl),
-    _row("PutBucketAcl", "PUT bucket ?acl", "s3:PutBucketAcl"),
+    _row("PutBucketAcl", "PUT bucket ?acl", "s3:PutBucketAcl", handler=acl.put_bucket_acl, body=ACL_BODY_BYTES),
     _row("GetObjectAcl", "GET object ?acl", "s3:GetObjectAcl", version="s3:GetObjectVersionAcl",
          handler=acl.get_object_acl, params="versionId",
          reveal="404"),
     _row("PutObjectAcl", "PUT object ?acl", "s3:PutObjectAcl", version="s3:PutObjectVersionAcl", params="versionId",
-         event="s3:ObjectAcl:Put"),
+         event="s3:ObjectAcl:Put", handler=acl.put_object_acl, body=ACL_BODY_BYTES),
     # Policy, public access, ownership, attributes
     _row("GetBucketPolicy", "GET bucket ?policy", "s3:GetBucketPolicy", handler=unset.get_bucket_policy),
     _row("PutBucketPolicy", "PUT bucket ?policy", "s3:PutBucketPolicy"),
@@ -178,9 +178,11 @@ _MODEL: Final = (
     _row("PutPublicAccessBlock", "PUT bucket ?publicAccessBlock", "s3:PutBucketPublicAccessBlock"),
     _row("DeletePublicAccessBlock", "DELETE bucket ?publicAccessBlock", "s3:PutBucketPublicAccessBlock"),
     _row("GetBucketOwnershipControls", "GET bucket ?ownershipControls", "s3:GetBucketOwnershipControls",
-         handler=unset.get_bucket_ownership_controls),
-    _row("PutBucketOwnershipControls", "PUT bucket ?ownershipControls", "s3:PutBucketOwnershipControls"),
-    _row("DeleteBucketOwnershipControls", "DELETE bucket ?ownershipControls", "s3:PutBucketOwnershipControls"),
+         handler=ownership.get_bucket_ownership_controls),
+    _row("PutBucketOwnershipControls", "PUT bucket ?ownershipControls", "s3:PutBucketOwnershipControls",
+         handler=ownership.put_bucket_ownership_controls, body=SMALL_BODY_BYTES, checksum=True),
+    _row("DeleteBucketOwnershipControls", "DELETE bucket ?ownershipControls", "s3:PutBucketOwnershipControls",
+         handler=ownership.delete_bucket_ownership_controls),
     _row("GetBucketAbac", "GET bucket ?abac", "s3:GetBucketAbac", handler=unset.get_bucket_abac),
     _row("PutBucketAbac", "PUT bucket ?abac", "s3:PutBucketAbac"),
     # CORS, website

@@ -2,6 +2,7 @@
 
 import struct
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from typing import Final, TypedDict, Unpack
 
 from storage.records.fence import FenceRecord, Versioning, versioning_of
@@ -10,7 +11,15 @@ from storage.records.sections import Others, encoded, others, read_sections, tex
 
 _FIXED: Final = struct.Struct("<BBHIIIQQ")
 _FLAG_OBJECT_LOCK: Final = 1
-_REGION: Final = 1
+_REGION, _OWNERSHIP, _ACL = 1, 66, 67
+
+
+class Ownership(IntEnum):
+    """Who owns the objects of a bucket (AWS: S3 Object Ownership), and with it whether access control lists count."""
+
+    BUCKET_OWNER_ENFORCED = 0
+    BUCKET_OWNER_PREFERRED = 1
+    OBJECT_WRITER = 2
 
 
 class BucketChange(TypedDict, total=False):
@@ -21,12 +30,17 @@ class BucketChange(TypedDict, total=False):
     owner: int
     generation: int
     region: str | None
+    ownership: Ownership
+    acl: bytes | None
     others: Others
 
 
 @dataclass(frozen=True, slots=True)
 class BucketRecord:
-    """A bucket and its compiled configuration. `generation` grows with every change of configuration."""
+    """A bucket and its compiled configuration. `generation` grows with every change of configuration.
+
+    `acl` is a list of grants (`records/acl.py`); None is the owner alone.
+    """
 
     id: int
     tenant: int
@@ -36,6 +50,8 @@ class BucketRecord:
     object_lock: bool = False
     generation: int = 0
     region: str | None = None
+    ownership: Ownership = Ownership.BUCKET_OWNER_ENFORCED
+    acl: bytes | None = None
     others: Others = ()
 
     @classmethod
@@ -55,7 +71,9 @@ class BucketRecord:
             object_lock=bool(lock),
             generation=generation,
             region=text("bucket", sections.get(_REGION)),
-            others=others(sections, (_REGION,)),
+            ownership=_ownership(fields, sections.get(_OWNERSHIP)),
+            acl=sections.get(_ACL),
+            others=others(sections, (_REGION, _OWNERSHIP, _ACL)),
         )
 
     def encode(self) -> bytes:
@@ -70,7 +88,12 @@ class BucketRecord:
             self.created_us,
             self.generation,
         )
-        return fixed + write_sections([(_REGION, encoded(self.region))], self.others)
+        known = [
+            (_REGION, encoded(self.region)),
+            (_OWNERSHIP, bytes([self.ownership]) if self.ownership else None),
+            (_ACL, self.acl),
+        ]
+        return fixed + write_sections(known, self.others)
 
     def replace(self, **changes: Unpack[BucketChange]) -> "BucketRecord":
         """The record with other fields."""
@@ -79,3 +102,12 @@ class BucketRecord:
     def fence(self, generation: int) -> FenceRecord:
         """What the bucket's fence row says at this generation of it."""
         return FenceRecord(self.versioning, self.object_lock, generation)
+
+
+def _ownership(fields: Fields, section: bytes | None) -> Ownership:
+    """The default is not written, so nothing else may stand for it."""
+    if section is None:
+        return Ownership.BUCKET_OWNER_ENFORCED
+    if len(section) != 1 or section[0] not in (Ownership.BUCKET_OWNER_PREFERRED, Ownership.OBJECT_WRITER):
+        raise fields.wrong(len(fields.data), "unknown ownership")
+    return Ownership(section[0])

@@ -18,6 +18,8 @@ CREDENTIAL: Final = b"k"
 IDENTITY: Final = b"i"
 MANAGED_POLICY: Final = b"P"
 ATTACHMENT: Final = b"a"
+CANONICAL_ID: Final = b"C"
+EMAIL: Final = b"@"
 BUCKET: Final = b"b"
 TENANT_BUCKET: Final = b"B"
 FENCE: Final = b"f"
@@ -138,6 +140,21 @@ def managed_policy(tenant_number: int, name: bytes) -> bytes:
 def attachment(tenant_number: int, name: bytes, as_what: AttachedAs, of: PrincipalOf, number: int) -> bytes:
     """`a | tenant | esc(policy name) | as what | whose | number`."""
     return ATTACHMENT + _u32(tenant_number) + escape(name) + bytes([as_what, of]) + _u32(number)
+
+
+def canonical_id(raw: bytes) -> bytes:
+    """`C | canonical id`."""
+    return CANONICAL_ID + raw
+
+
+def email(address: bytes, number: int) -> bytes:
+    """`@ | esc(address in lower case) | user`."""
+    return _emailed(address) + _u32(number)
+
+
+def email_range(address: bytes) -> Range:
+    """The users of an e-mail address."""
+    return prefix_range(_emailed(address))
 
 
 def bucket(name: bytes) -> bytes:
@@ -383,6 +400,11 @@ def parse_attachment(row: bytes) -> tuple[int, bytes, AttachedAs, PrincipalOf, i
     name, rest = unescape(rest)
     as_what, of = AttachedAs(_number(rest[:1], 1)), PrincipalOf(_number(rest[1:2], 1))
     return tenant_number, name, as_what, of, _number(rest[2:], 4)
+
+
+def _emailed(address: bytes) -> bytes:
+    """ASCII only is folded: what a letter's lower case is elsewhere is for no two languages the same."""
+    return EMAIL + escape(address.lower())
 
 
 def _u32(number: int) -> bytes:

@@ -62,6 +62,7 @@ class Tag(IntEnum):
     TAGS = 17
     CHECKSUMS = 18
     PARTS = 19
+    ACL = 20
 
 
 class ChecksumKind(IntEnum):
@@ -98,6 +99,7 @@ class ObjectChange(TypedDict, total=False):
     owner: int
     user_metadata: tuple[tuple[bytes, bytes], ...]
     tags: tuple[tuple[str, str], ...]
+    acl: bytes | None
     others: Others
 
 
@@ -105,7 +107,8 @@ class ObjectChange(TypedDict, total=False):
 class ObjectRecord:
     """A version of an object, or a delete marker. `ordinal` is version id and Last-Modified, in microseconds.
 
-    Header values are the bytes the client sent; user metadata names are lower-case without `x-amz-meta-`.
+    Header values are the bytes the client sent; user metadata names are lower-case without `x-amz-meta-`. `acl` is a
+    list of grants (`records/acl.py`); None is the owner alone.
     """
 
     size: int = 0
@@ -129,6 +132,7 @@ class ObjectRecord:
     tags: tuple[tuple[str, str], ...] = ()
     checksums: tuple[Checksum, ...] = ()
     part_table: tuple[PartEntry, ...] = ()
+    acl: bytes | None = None
     others: Others = ()
 
     @classmethod
@@ -167,6 +171,7 @@ class ObjectRecord:
             tags=_texts(_pairs(sections.get(Tag.TAGS))),
             checksums=_checksums(sections.get(Tag.CHECKSUMS)),
             part_table=_parts(sections.get(Tag.PARTS)),
+            acl=sections.get(Tag.ACL),
             others=others(sections, Tag),
         )
 
@@ -199,6 +204,7 @@ class ObjectRecord:
             (Tag.EXPIRES, self.expires),
             (Tag.WEBSITE_REDIRECT, self.website_redirect),
             *self._lists(),
+            (Tag.ACL, self.acl),
         ]
         return header + encode_entries(self.manifest.chunks) + write_sections(known, self.others)
 

@@ -1,5 +1,5 @@
-"""Small values: numbers behind names (`n`, `N`, `B`), the null version's ordinal (`z`), documents (`c`), marks (`a`),
-the format.
+"""Small values: numbers behind names (`n`, `N`, `B`, `C`, `@`), the null version's ordinal (`z`), documents (`c`),
+marks (`a`), the format.
 """
 
 from typing import Final
@@ -11,12 +11,12 @@ STORE_FORMAT: Final = 1
 
 
 def encode_id(number: int) -> bytes:
-    """The value of `n`, `N` and `B` rows."""
+    """The value of `n`, `N`, `B`, `C` and `@` rows."""
     return bytes([VERSION]) + number.to_bytes(4, "little")
 
 
 def decode_id(data: bytes) -> int:
-    """Reads the value of `n`, `N` and `B` rows. RecordError, like all below."""
+    """Reads the value of `n`, `N`, `B`, `C` and `@` rows. RecordError, like all below."""
     fields = Fields("id", data, 5)
     fields.exactly(5)
     return fields.number(1, 4)

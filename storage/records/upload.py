@@ -7,34 +7,45 @@ from storage.records.fields import RecordError
 from storage.records.object import ObjectRecord
 
 _UPLOAD_CHECKSUM: Final = 32
+_UPLOAD_INITIATOR: Final = 33
 
 
 @dataclass(frozen=True, slots=True)
 class UploadRecord:
-    """An open upload: what the object will be (no manifest; ordinal = initiation), and the checksum announced."""
+    """An open upload: what the object will be (no manifest; ordinal = initiation), and the checksum announced.
+
+    `initiator` is the user who initiated it, when that is not who will own the object.
+    """
 
     object: ObjectRecord
     checksum_algorithm: int = 0
     checksum_kind: int = 0
+    initiator: int | None = None
 
     @classmethod
     def decode(cls, data: bytes) -> "UploadRecord":
         """Reads an upload. RecordError."""
         record = ObjectRecord.decode(data)
-        checksum = dict(record.others).get(_UPLOAD_CHECKSUM)
+        more = dict(record.others)
+        checksum, initiator = more.get(_UPLOAD_CHECKSUM), more.get(_UPLOAD_INITIATOR)
         if checksum is None:
             raise RecordError("upload", len(data), "no checksum section")
         if len(checksum) != 2:
             raise RecordError("upload", len(data), "checksum section is not 2 bytes")
+        if initiator is not None and len(initiator) != 4:
+            raise RecordError("upload", len(data), "initiator section is not 4 bytes")
         if record.manifest.chunks:
             raise RecordError("upload", len(data), "an upload has no manifest")
-        return cls(replace(record, others=_without_checksum(record)), checksum[0], checksum[1])
+        who = None if initiator is None else int.from_bytes(initiator, "little")
+        return cls(replace(record, others=_of_object(record)), checksum[0], checksum[1], who)
 
     def encode(self) -> bytes:
         """The row's value."""
-        checksum = (_UPLOAD_CHECKSUM, bytes([self.checksum_algorithm, self.checksum_kind]))
-        return replace(self.object, others=(*_without_checksum(self.object), checksum)).encode()
+        more = [(_UPLOAD_CHECKSUM, bytes([self.checksum_algorithm, self.checksum_kind]))]
+        if self.initiator is not None:
+            more.append((_UPLOAD_INITIATOR, self.initiator.to_bytes(4, "little")))
+        return replace(self.object, others=(*_of_object(self.object), *more)).encode()
 
 
-def _without_checksum(record: ObjectRecord) -> tuple[tuple[int, bytes], ...]:
-    return tuple(section for section in record.others if section[0] != _UPLOAD_CHECKSUM)
+def _of_object(record: ObjectRecord) -> tuple[tuple[int, bytes], ...]:
+    return tuple(section for section in record.others if section[0] not in (_UPLOAD_CHECKSUM, _UPLOAD_INITIATOR))

@@ -12,6 +12,7 @@ from storage.verify import row_keys, rows
 from storage.verify.accounts import Catalog, scanned, shown
 from storage.verify.content import Content, lost_chunks
 from storage.verify.directory import Rows
+from storage.verify.grantees import check_list
 from storage.verify.places import Lost, Places
 from storage.verify.report import Meter, Report
 from storage.verify.row_keys import Tally, bucket_of, u32
@@ -78,8 +79,10 @@ class Objects:
         self._content(where, row, bucket)
 
     def _owner(self, where: str, row: rows.ObjectRow) -> None:
-        if row.owner not in self.catalog.users:
+        # User 0 is whoever did not sign.
+        if row.owner and row.owner not in self.catalog.users:
             self.report.problem(where, f"is owned by user {row.owner}, who is missing")
+        check_list(where, row.grantees, self.catalog, self.report)
 
     def _content(self, where: str, row: rows.ObjectRow | rows.PartRow, bucket: int) -> None:
         """Reads it to the end, and says of a content with a lost chunk which chunks those are."""

@@ -8,7 +8,7 @@ from typing import Final
 from storage.verify.rows import BadRow
 
 _ORDINAL_MOST: Final = (1 << 64) - 1
-KINDS: Final = b"mTnUNkiPabBfctovzuprlgGeEshdM"
+KINDS: Final = b"mTnUNkC@iPabBfctovzuprlgGeEshdM"
 
 
 def u32(number: int) -> bytes:
@@ -56,6 +56,12 @@ def null_of(row: bytes) -> bytes:
 def part_of(row: bytes) -> tuple[int, int]:
     """Upload ordinal and part number of a `p` row."""
     return _number(row[5:13], 8), _number(row[13:], 2)
+
+
+def email_of(row: bytes) -> tuple[bytes, int]:
+    """Address and user number of an `@` row."""
+    address, rest = split_esc(row[1:])
+    return address, _number(rest, 4)
 
 
 class Tally(IntEnum):

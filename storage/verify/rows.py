@@ -21,6 +21,8 @@ _USER: Final = struct.Struct("<BBHIIIQ32s")
 _GROUP: Final = struct.Struct("<BBHIIIQ")
 _CREDENTIAL: Final = struct.Struct("<BBHIIIQQ32s")
 _ENTRY: Final = struct.Struct("<32sI")
+_LIST: Final = struct.Struct("<BH")
+_GRANT: Final = struct.Struct("<BIB")
 ENTRY_BYTES: Final = _ENTRY.size
 STORAGE_CLASSES: Final = (
     "STANDARD",
@@ -155,6 +157,7 @@ class ObjectRow:
     tags: list[tuple[str, str]]
     sums: list[Sum]
     parts: list[PartOf]
+    grantees: list[int]
     sections: Sections
 
     @property
@@ -194,6 +197,7 @@ def read_object(data: bytes) -> ObjectRow:
         tags=[(_text(key) or "", _text(value) or "") for key, value in _pairs(sections.get(17, b""))],
         sums=list(_sums(sections.get(18, b""))),
         parts=list(_parts(sections.get(19, b""))),
+        grantees=_grantees(sections.get(20)),
         sections=sections,
     )
     nothing = not (size or any(row.etag) or count)
@@ -218,10 +222,25 @@ def _parts(section: bytes) -> Iterator[PartOf]:
         yield part
 
 
+def _grantees(section: bytes | None) -> list[int]:
+    """The users a list of grants names; 0 stands for groups too."""
+    if section is None:
+        return []
+    (count,) = _fixed(section, _LIST)
+    _need(len(section) == _LIST.size + count * _GRANT.size, "a list of grants is not as long as it says")
+    found = []
+    for kind, user, permissions in _GRANT.iter_unpack(section[_LIST.size :]):
+        _need(kind <= 3 and (kind == 0 or user == 0), f"grantee {kind} is not known")
+        _need(1 <= permissions <= 15, f"permissions {permissions} are not known")
+        found.append(user)
+    return found
+
+
 def read_upload(data: bytes) -> ObjectRow:
     """Reads an upload record."""
     row = read_object(data)
     _need(len(row.sections.get(32, b"")) == 2, "has no checksum section of 2 bytes")
+    _need(len(row.sections.get(33, bytes(4))) == 4, "has an initiator section that is not 4 bytes long")
     _need(not row.manifest.chunks and not row.size and not any(row.etag), "is an upload with content")
     return row
 
@@ -276,14 +295,18 @@ class BucketRow:
     versioning: int
     lock: bool
     region: str | None
+    grantees: list[int]
 
 
 def read_bucket(data: bytes) -> BucketRow:
     """Reads a bucket."""
     versioning, flags, number, tenant, owner, created, _ = _fixed(data, _BUCKET)
     _need(versioning <= 2, f"versioning {versioning} is not known")
-    region = _text(_sections(data, _BUCKET.size).get(1))
-    return BucketRow(number, tenant, owner, created, versioning, bool(_flags(flags, 1)), region)
+    sections = _sections(data, _BUCKET.size)
+    region = _text(sections.get(1))
+    _need(sections.get(66) in (None, b"\x01", b"\x02"), "object ownership is not known")
+    grantees = _grantees(sections.get(67))
+    return BucketRow(number, tenant, owner, created, versioning, bool(_flags(flags, 1)), region, grantees)
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +337,7 @@ class UserRow:
     canonical_id: bytes
     name: str
     display_name: str | None
+    email: str | None
 
     @property
     def disabled(self) -> bool:
@@ -326,9 +350,8 @@ def read_user(data: bytes) -> UserRow:
     flags, reserved, number, tenant, more, _, _ = _fixed(data, _USER)
     _need(reserved == 0 and more == 0, "reserved bytes are not 0")
     sections = _sections(data, _USER.size)
-    _text(sections.get(3))
-    shown = _text(sections.get(2))
-    return UserRow(number, tenant, _flags(flags, 7), data[24:56], _text(sections.get(1)) or "", shown)
+    shown, email = _text(sections.get(2)), _text(sections.get(3))
+    return UserRow(number, tenant, _flags(flags, 7), data[24:56], _text(sections.get(1)) or "", shown, email)
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,7 +393,7 @@ def read_credential(data: bytes) -> CredentialRow:
 
 
 def read_pointer(data: bytes, size: int) -> int:
-    """The number in an `n`, `N`, `B` (size 4) or `z` row (size 8)."""
+    """The number in an `n`, `N`, `B`, `C`, `@` (size 4) or `z` row (size 8)."""
     _need(len(data) == 1 + size, f"is not {1 + size} bytes long")
     _need(data[0] == 1, f"version {data[0]} is not known")
     return int.from_bytes(data[1:], "little")

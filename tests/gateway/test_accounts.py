@@ -9,6 +9,7 @@ from gateway.limits import ACCESS_KEY_MAX, ACCESS_KEY_MIN, DISPLAY_NAME_CHARS, S
 from storage.api import Conflict
 from storage.records import keys
 from storage.records.credential import CredentialRecord
+from storage.records.pointer import decode_id
 from storage.records.user import UserRecord
 
 
@@ -230,3 +231,29 @@ def test_an_account_that_never_stands_still_is_a_conflict_and_not_a_hang(world: 
     from gateway.accounts import Accounts
 
     refused("conflict", Accounts(Busy(), clock_us=lambda: 0, entropy=lambda: bytes(32)).add_tenant, "new")
+
+
+def test_users_are_found_by_id_and_address_while_they_are_there(world: World) -> None:
+    world.other()
+    ann = world.accounts.add_user("default", "ann", email="Ann@Example.com")
+    bob = world.accounts.add_user("other", "bob", email="ann@example.COM")
+    assert decode_id(world.store.get(keys.canonical_id(bytes.fromhex(ann["canonical_id"])))) == ann["id"]
+    start, end = keys.email_range(b"ANN@example.com")
+    assert [decode_id(value) for _, value in world.store.scan(start, end, 10)] == [ann["id"], bob["id"]]
+    assert world.store.scan(*keys.email_range(b"ann@example.co"), 10) == []
+    world.accounts.remove_user("default", "ann")
+    assert world.store.get(keys.canonical_id(bytes.fromhex(ann["canonical_id"]))) is None
+    assert [decode_id(value) for _, value in world.store.scan(start, end, 10)] == [bob["id"]]
+
+
+def test_a_store_from_before_grants_gets_the_rows_that_find_grantees(world: World) -> None:
+    world.other()
+    world.accounts.add_user("default", "ann", email="ann@example.com")
+    world.accounts.add_user("default", "gone")
+    world.accounts.remove_user("default", "gone")
+    rows = world.store.scan(b"", b"\xff", 1000)
+    for key, _ in rows:
+        if key[:1] in (keys.CANONICAL_ID, keys.EMAIL):
+            world.store.commit([], [("delete", key, None)])
+    world.accounts.bootstrap(ROOT)
+    assert world.store.scan(b"", b"\xff", 1000) == rows

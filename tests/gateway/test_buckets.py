@@ -64,10 +64,7 @@ def test_a_bad_name_stores_nothing(world: World) -> None:
     [
         ({"x-amz-bucket-object-lock-enabled": "true"}, Code.NOT_IMPLEMENTED),
         ({"x-amz-bucket-object-lock-enabled": "maybe"}, Code.INVALID_ARGUMENT),
-        ({"x-amz-acl": "public-read"}, Code.NOT_IMPLEMENTED),
         ({"x-amz-acl": "mine"}, Code.INVALID_ARGUMENT),
-        ({"x-amz-grant-read": "id=1"}, Code.NOT_IMPLEMENTED),
-        ({"x-amz-object-ownership": "ObjectWriter"}, Code.NOT_IMPLEMENTED),
         ({"x-amz-object-ownership": "Nobody"}, Code.INVALID_ARGUMENT),
         ({"x-amz-bucket-namespace": "account-regional"}, Code.NOT_IMPLEMENTED),
     ],

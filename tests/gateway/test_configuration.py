@@ -13,6 +13,7 @@ from storage.records.fence import FenceRecord, Versioning
 
 DOCUMENTS = {
     "GetBucketAcl",
+    "GetBucketOwnershipControls",
     "GetBucketAbac",
     "GetBucketNotificationConfiguration",
     "GetBucketLogging",
@@ -27,7 +28,6 @@ CODES = {
     "GetBucketPolicy": "NoSuchBucketPolicy",
     "GetBucketPolicyStatus": "NoSuchBucketPolicy",
     "GetPublicAccessBlock": "NoSuchPublicAccessBlockConfiguration",
-    "GetBucketOwnershipControls": "OwnershipControlsNotFoundError",
     "GetBucketCors": "NoSuchCORSConfiguration",
     "GetBucketWebsite": "NoSuchWebsiteConfiguration",
     "GetBucketLifecycleConfiguration": "NoSuchLifecycleConfiguration",

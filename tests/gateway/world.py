@@ -19,6 +19,7 @@ from gateway.ops.table import HANDLERS
 from gateway.wire import checksums
 from storage.memory import MemoryMetastore
 from storage.records import keys
+from storage.records.bucket import BucketRecord, Ownership
 from storage.records.object import ObjectRecord
 from storage.records.pointer import encode_ordinal
 
@@ -31,6 +32,7 @@ class World:
     """One store, as one server would see it."""
 
     region: str = "us-east-1"
+    ownership: Ownership = Ownership.BUCKET_OWNER_ENFORCED
     store: Any = field(default_factory=MemoryMetastore)
     now_us: int = NOW_US
 
@@ -84,7 +86,7 @@ class World:
                 now_us=self.now_us,
                 bucket_record=self.store.get(keys.bucket(bucket.encode())) if bucket else None,
                 store=self.store,
-                place=Place(self.region),
+                place=Place(self.region, self.ownership),
             )
         )
 
@@ -95,8 +97,6 @@ class World:
 
     def number(self, name: str) -> int:
         """A bucket's number."""
-        from storage.records.bucket import BucketRecord
-
         return BucketRecord.decode(self.store.get(keys.bucket(name.encode()))).id
 
     def put_current(self, bucket: int, key: bytes, **fields: Any) -> ObjectRecord:

@@ -3,8 +3,9 @@
 //!
 //! `decision` and `authorizer` are the pipeline's face; `model` has the words of relations, `engine` what is asked of
 //! them, `write` how they change, `ranges` and `bulk` what a listing needs, `lookup` and `explain` the questions
-//! backwards, `log` watching and tokens. The rest is inside.
+//! backwards, `log` watching and tokens, `acl` what access control lists allow. The rest is inside.
 
+pub mod acl;
 mod authorizer;
 mod base;
 mod bucket;

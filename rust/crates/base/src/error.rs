@@ -31,6 +31,7 @@ codes! {
     AccessDenied 403 "Access Denied.";
     AccessForbidden 403 "CORSResponse: CORS is not enabled for this bucket.";
     AccountProblem 403 "There is a problem with your account that prevents the operation from completing successfully.";
+    AmbiguousGrantByEmailAddress 400 "The email address that you provided is associated with more than one account.";
     AuthorizationHeaderMalformed 400 "The authorization header is malformed.";
     AuthorizationQueryParametersError 400 "Error parsing the X-Amz-Credential parameter.";
     BadDigest 400 "The Content-MD5 or checksum value that you specified did not match what the server received.";
@@ -50,6 +51,7 @@ codes! {
     InternalError 500 "We encountered an internal error. Please try again.";
     InvalidAccessKeyId 403 "The AWS access key ID that you provided does not exist in our records.";
     InvalidArgument 400 "Invalid Argument.";
+    InvalidBucketAclWithObjectOwnership 400 "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting.";
     InvalidBucketName 400 "The specified bucket is not valid.";
     InvalidBucketState 409 "The request is not valid with the current state of the bucket.";
     InvalidDigest 400 "The Content-MD5 or checksum value that you specified is not valid.";

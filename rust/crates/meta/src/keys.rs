@@ -21,6 +21,8 @@ pub mod kind {
     pub const IDENTITY: u8 = b'i';
     pub const MANAGED_POLICY: u8 = b'P';
     pub const ATTACHMENT: u8 = b'a';
+    pub const CANONICAL_ID: u8 = b'C';
+    pub const EMAIL: u8 = b'@';
     pub const BUCKET: u8 = b'b';
     pub const TENANT_BUCKET: u8 = b'B';
     pub const FENCE: u8 = b'f';
@@ -118,6 +120,23 @@ pub fn attachment(tenant: TenantId, name: &[u8], as_what: AttachedAs, of: Princi
     out.extend_from_slice(&[as_what as u8, of as u8]);
     out.extend_from_slice(&number.to_be_bytes());
     out
+}
+
+/// `C | canonical id`: the user of a canonical id.
+pub fn canonical_id(id: &[u8; 32]) -> Vec<u8> {
+    join(kind::CANONICAL_ID, &[id])
+}
+
+/// `@ | esc(address in lower case) | user`: the users of an e-mail address.
+pub fn email(address: &[u8], user: UserId) -> Vec<u8> {
+    let mut out = emailed(address);
+    out.extend_from_slice(&user.0.to_be_bytes());
+    out
+}
+
+/// The users of an e-mail address.
+pub fn email_range(address: &[u8]) -> Range<Vec<u8>> {
+    prefix_range(emailed(address))
 }
 
 /// `b | name`.
@@ -369,6 +388,13 @@ fn join(kind: u8, pieces: &[&[u8]]) -> Vec<u8> {
     for piece in pieces {
         out.extend_from_slice(piece);
     }
+    out
+}
+
+/// ASCII only is folded: what a letter's lower case is elsewhere is for no two languages the same.
+fn emailed(address: &[u8]) -> Vec<u8> {
+    let mut out = vec![kind::EMAIL];
+    escape(&address.to_ascii_lowercase(), &mut out);
     out
 }
 

@@ -46,6 +46,8 @@ fn golden_keys() {
                 let as_what = [keys::AttachedAs::Policy, keys::AttachedAs::Boundary][number(2) as usize];
                 keys::attachment(tenant(), &bytes(1), as_what, principal(number(3)), number(4) as u32)
             }
+            "canonical_id" => keys::canonical_id(bytes(0).first_chunk().unwrap()),
+            "email" => keys::email(&bytes(0), UserId(number(1) as u32)),
             "bucket" => keys::bucket(&bytes(0)),
             "tenant_bucket" => keys::tenant_bucket(tenant(), &bytes(1)),
             "fence" => keys::fence(bucket()),

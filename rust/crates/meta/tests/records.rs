@@ -71,7 +71,7 @@ fn object(o: &ObjectRecord) -> Value {
         "content_encoding": some(&o.content_encoding), "content_language": some(&o.content_language),
         "expires": some(&o.expires), "website_redirect": some(&o.website_redirect), "user_metadata": metadata,
         "tags": o.tags.iter().map(|(k, v)| json!([k, v])).collect::<Value>(), "checksums": checksums,
-        "part_table": parts, "others": others(&o.others),
+        "part_table": parts, "acl": some(&o.acl), "others": others(&o.others),
     })
 }
 
@@ -85,7 +85,7 @@ fn read(kind: &str, bytes: &[u8]) -> Result<(Value, Vec<u8>), RecordError> {
         "upload" => {
             let r = UploadRecord::decode(bytes)?;
             let fields = json!({"object": object(&r.object), "checksum_algorithm": r.checksum_algorithm,
-                "checksum_kind": r.checksum_kind});
+                "checksum_kind": r.checksum_kind, "initiator": r.initiator.map(|user| user.0)});
             (fields, r.encode())
         }
         "part" => {
@@ -99,7 +99,7 @@ fn read(kind: &str, bytes: &[u8]) -> Result<(Value, Vec<u8>), RecordError> {
             let r = BucketRecord::decode(bytes)?;
             let fields = json!({"id": r.id.0, "tenant": r.tenant.0, "owner": r.owner.0, "created_us": r.created.0,
                 "versioning": r.versioning as u8, "object_lock": r.object_lock, "generation": r.generation,
-                "region": r.region, "others": others(&r.others)});
+                "region": r.region, "ownership": r.ownership as u8, "acl": some(&r.acl), "others": others(&r.others)});
             (fields, r.encode())
         }
         "fence" => {
@@ -323,6 +323,51 @@ fn what_a_record_can_not_be_is_named() {
 }
 
 #[test]
+fn lists_are_read_whole_or_not_at_all() {
+    let grants = [
+        Grant::full_control(UserId(66051)),
+        Grant { grantee: Grantee::AllUsers, permissions: permission::READ },
+        Grant { grantee: Grantee::AuthenticatedUsers, permissions: permission::READ_ACP | permission::WRITE_ACP },
+        Grant { grantee: Grantee::LogDelivery, permissions: permission::WRITE },
+    ];
+    let bytes = encode_acl(&grants);
+    assert_eq!(bytes[..9], [1, 4, 0, 0, 3, 2, 1, 0, 15]);
+    assert_eq!(decode_acl(&bytes).unwrap().collect::<Vec<_>>(), grants);
+    assert_eq!(decode_acl(&encode_acl(&[])).unwrap().len(), 0);
+    let what = |bytes: &[u8]| decode_acl(bytes).err().map(|error| (error.offset, error.what));
+    for end in 0..bytes.len() {
+        assert!(what(&bytes[..end]).is_some(), "{end}");
+    }
+    assert_eq!(what(&[&bytes[..], &[0]].concat()), Some((1, "not as long as its count says")));
+    let changed = |offset: usize, byte: u8| {
+        let mut bytes = bytes.clone();
+        bytes[offset] = byte;
+        what(&bytes)
+    };
+    assert_eq!(changed(0, 2), Some((0, "unknown version")));
+    assert_eq!(changed(3, 4), Some((3, "unknown grantee")));
+    assert_eq!(changed(10, 1), Some((9, "unknown grantee")));
+    assert_eq!(changed(8, 0), Some((3, "unknown permission")));
+    assert_eq!(changed(8, 16), Some((3, "unknown permission")));
+}
+
+#[test]
+fn ownership_is_one_of_two_numbers_or_not_there() {
+    let with = |section: &[u8]| BucketRecord::decode(&[&BucketRecord::default().encode()[..], section].concat());
+    assert_eq!(with(&[66, 1, 0, 0, 0, 1]).unwrap().ownership, Ownership::BucketOwnerPreferred);
+    for bad in [&[66, 1, 0, 0, 0, 0][..], &[66, 1, 0, 0, 0, 3], &[66, 0, 0, 0, 0], &[66, 2, 0, 0, 0, 1, 1]] {
+        assert_eq!(with(bad).unwrap_err().what, "unknown ownership");
+    }
+    let mut upload = UploadRecord { initiator: Some(UserId(9)), ..UploadRecord::default() };
+    assert_eq!(UploadRecord::decode(&upload.encode()).unwrap().initiator(), UserId(9));
+    upload.object.others.push((33, vec![1]));
+    upload.initiator = None;
+    assert_eq!(UploadRecord::decode(&upload.encode()).unwrap().initiator(), UserId(0));
+    let object = ObjectRecord { others: vec![(32, vec![0, 0]), (33, vec![1])], ..ObjectRecord::default() };
+    assert_eq!(UploadRecord::decode(&object.encode()).unwrap_err().what, "initiator section is not 4 bytes");
+}
+
+#[test]
 fn a_common_row_is_small() {
     let key = keys::object(BucketId(1), &[b'k'; 50]);
     let mut record = ObjectRecord {
@@ -387,10 +432,10 @@ fn lists() -> impl Strategy<Value = Lists> {
 fn objects() -> impl Strategy<Value = ObjectRecord> {
     let known = prop::sample::select(content_type::names()).prop_map(|n| n.as_bytes().to_vec());
     let content_type = prop_oneof![known, bytes()];
-    let unknown = prop::collection::btree_map(64u8.., bytes(), 0..3);
+    let unknown = (prop::option::of(bytes()), prop::collection::btree_map(64u8.., bytes(), 0..3));
     let header = (any::<[bool; 3]>(), 0u8..11, any::<(u32, u64, u64, [u8; 16], u32)>());
     (header, content_type, chunk_refs(), headers(), lists(), unknown).prop_map(
-        |((flags, storage_class, numbers), content_type, manifest, headers, lists, unknown)| {
+        |((flags, storage_class, numbers), content_type, manifest, headers, lists, (acl, unknown))| {
             let [cache_control, content_disposition, content_encoding, content_language, expires, website_redirect] =
                 headers;
             let (user_metadata, tags, checksums, part_table) = lists;
@@ -417,6 +462,7 @@ fn objects() -> impl Strategy<Value = ObjectRecord> {
                 tags,
                 checksums,
                 part_table,
+                acl,
                 others: unknown.into_iter().collect(),
             }
         },
@@ -431,9 +477,9 @@ proptest! {
     }
 
     #[test]
-    fn upload_records_round_trip(mut object in objects(), checksum_algorithm: u8, checksum_kind: u8) {
+    fn upload_records_round_trip(mut object in objects(), checksum_algorithm: u8, checksum_kind: u8, by: Option<u32>) {
         object.manifest.chunks.clear();
-        let record = UploadRecord { object, checksum_algorithm, checksum_kind };
+        let record = UploadRecord { object, initiator: by.map(UserId), checksum_algorithm, checksum_kind };
         prop_assert_eq!(UploadRecord::decode(&record.encode()), Ok(record));
     }
 

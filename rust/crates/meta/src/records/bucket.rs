@@ -3,11 +3,33 @@
 use panthera_base::{BucketId, TenantId, Timestamp, UserId};
 
 use super::sections::SectionWriter;
-use super::{FenceRecord, Fields, OtherSections, RecordError, VERSION, Versioning};
+use super::{FenceRecord, Fields, OtherSections, RecordError, Section, VERSION, Versioning};
 
 const FIXED_BYTES: usize = 32;
 const FLAG_OBJECT_LOCK: u16 = 1;
 const TAG_REGION: u8 = 1;
+const TAG_OWNERSHIP: u8 = 66;
+const TAG_ACL: u8 = 67;
+
+/// Who owns the objects of a bucket (AWS: S3 Object Ownership), and with it whether access control lists count.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[repr(u8)]
+pub enum Ownership {
+    /// The bucket's owner; lists decide nothing.
+    #[default]
+    BucketOwnerEnforced = 0,
+    /// The writer, or the bucket's owner where the writer says `bucket-owner-full-control`.
+    BucketOwnerPreferred = 1,
+    /// The writer.
+    ObjectWriter = 2,
+}
+
+impl Ownership {
+    /// The ownership with this number.
+    pub fn from_u8(number: u8) -> Option<Self> {
+        [Self::BucketOwnerEnforced, Self::BucketOwnerPreferred, Self::ObjectWriter].get(number as usize).copied()
+    }
+}
 
 /// A bucket and its compiled configuration.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -28,6 +50,10 @@ pub struct BucketRecord {
     pub generation: u64,
     /// The location constraint it was created with.
     pub region: Option<String>,
+    /// Who owns its objects.
+    pub ownership: Ownership,
+    /// Its access control list, compiled ([`super::decode_acl`]); `None` is the owner alone.
+    pub acl: Option<Vec<u8>>,
     /// Sections this version does not know.
     pub others: OtherSections,
 }
@@ -50,12 +76,17 @@ impl BucketRecord {
             created: Timestamp(fields.u64(16)?),
             generation: fields.u64(24)?,
             region: None,
+            ownership: Ownership::default(),
+            acl: None,
             others: Vec::new(),
         };
+        let unknown = |section: &Section<'_>| fields.wrong(section.offset, "unknown ownership");
         for section in fields.sections(FIXED_BYTES) {
             let section = section?;
             match section.tag {
                 TAG_REGION => record.region = Some(fields.text(&section)?),
+                TAG_OWNERSHIP => record.ownership = ownership(&section).ok_or_else(|| unknown(&section))?,
+                TAG_ACL => record.acl = Some(section.bytes.to_vec()),
                 tag => record.others.push((tag, section.bytes.to_vec())),
             }
         }
@@ -74,6 +105,10 @@ impl BucketRecord {
         out.extend_from_slice(&self.generation.to_le_bytes());
         let mut sections = SectionWriter::default();
         sections.put_some(TAG_REGION, self.region.as_deref().map(str::as_bytes));
+        if self.ownership != Ownership::default() {
+            sections.put_owned(TAG_OWNERSHIP, vec![self.ownership as u8]);
+        }
+        sections.put_some(TAG_ACL, self.acl.as_deref());
         sections.put_others(&self.others);
         sections.write(&mut out);
         out
@@ -83,4 +118,10 @@ impl BucketRecord {
     pub fn fence(&self, generation: u64) -> FenceRecord {
         FenceRecord { versioning: self.versioning, object_lock: self.object_lock, generation }
     }
+}
+
+/// The default is not written, so nothing else may stand for it.
+fn ownership(section: &Section<'_>) -> Option<Ownership> {
+    let &[number] = section.bytes else { return None };
+    Ownership::from_u8(number).filter(|known| *known != Ownership::default())
 }

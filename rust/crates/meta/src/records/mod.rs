@@ -4,6 +4,7 @@
 //! keys (`keys`), any rule about when a record may change. Every record starts with its version; an unknown version,
 //! flag or short record is refused by name and offset, an unknown section is carried along unchanged.
 
+mod acl;
 mod bucket;
 mod content_type_table;
 mod credential;
@@ -25,7 +26,8 @@ mod user;
 pub mod content_type;
 pub mod storage_class;
 
-pub use bucket::BucketRecord;
+pub use acl::{Grant, Grantee, decode_acl, encode_acl, permission};
+pub use bucket::{BucketRecord, Ownership};
 pub use credential::CredentialRecord;
 pub use fence::{FenceRecord, Versioning};
 pub use identity::{IdentityRecord, InlinePolicy};

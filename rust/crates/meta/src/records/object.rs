@@ -36,6 +36,7 @@ pub mod tag {
     pub const PARTS: u8 = 19;
     pub const ACL: u8 = 20;
     pub const UPLOAD_CHECKSUM: u8 = 32;
+    pub const UPLOAD_INITIATOR: u8 = 33;
 }
 
 /// A checksum of an object. Numbers of algorithm and kind as in FORMAT.md.
@@ -112,6 +113,8 @@ pub struct ObjectRecord {
     pub checksums: Vec<Checksum>,
     /// Parts, ascending.
     pub part_table: Vec<PartEntry>,
+    /// Access control list, compiled ([`super::decode_acl`]); `None` is the owner alone.
+    pub acl: Option<Vec<u8>>,
     /// Sections this version does not know.
     pub others: OtherSections,
 }
@@ -140,6 +143,7 @@ impl Default for ObjectRecord {
             tags: Vec::new(),
             checksums: Vec::new(),
             part_table: Vec::new(),
+            acl: None,
             others: Vec::new(),
         }
     }
@@ -192,6 +196,7 @@ impl ObjectRecord {
             tag::TAGS => self.tags = items().tags()?,
             tag::CHECKSUMS => self.checksums = checksums(items())?,
             tag::PARTS => self.part_table = part_entries(items())?,
+            tag::ACL => self.acl = literal(),
             other => self.others.push((other, section.bytes.to_vec())),
         }
         Ok(())
@@ -212,6 +217,7 @@ impl ObjectRecord {
         sections.put_some(tag::EXPIRES, self.expires.as_deref());
         sections.put_some(tag::WEBSITE_REDIRECT, self.website_redirect.as_deref());
         self.encode_lists(&mut sections);
+        sections.put_some(tag::ACL, self.acl.as_deref());
         sections.put_others(&self.others);
         sections.write(&mut out);
         out

@@ -1,13 +1,17 @@
 //! The upload record (`u` rows): what CreateMultipartUpload said, kept until completion.
 
+use panthera_base::UserId;
+
 use super::object::tag;
 use super::{ObjectRecord, RecordError};
 
 /// An open multipart upload.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct UploadRecord {
-    /// What the object will be; no manifest, ordinal = initiation, owner = initiator.
+    /// What the object will be; no manifest, ordinal = initiation, owner and list as they will be.
     pub object: ObjectRecord,
+    /// Who initiated it, when that is not who will own the object.
+    pub initiator: Option<UserId>,
     /// Checksum algorithm announced at creation; 0 none.
     pub checksum_algorithm: u8,
     /// Checksum kind announced at creation.
@@ -19,24 +23,40 @@ impl UploadRecord {
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
         let wrong = |what| RecordError { record: "upload", offset: bytes.len(), what };
         let mut object = ObjectRecord::decode(bytes)?;
-        let Some(at) = object.others.iter().position(|(t, _)| *t == tag::UPLOAD_CHECKSUM) else {
-            return Err(wrong("no checksum section"));
-        };
-        let (_, checksum) = object.others.remove(at);
+        let checksum = take(&mut object, tag::UPLOAD_CHECKSUM).ok_or_else(|| wrong("no checksum section"))?;
         let [checksum_algorithm, checksum_kind] = checksum[..] else {
             return Err(wrong("checksum section is not 2 bytes"));
+        };
+        let initiator = match take(&mut object, tag::UPLOAD_INITIATOR).as_deref() {
+            None => None,
+            Some(&[a, b, c, d]) => Some(UserId(u32::from_le_bytes([a, b, c, d]))),
+            Some(_) => return Err(wrong("initiator section is not 4 bytes")),
         };
         if !object.manifest.chunks.is_empty() {
             return Err(wrong("an upload has no manifest"));
         }
-        Ok(Self { object, checksum_algorithm, checksum_kind })
+        Ok(Self { object, initiator, checksum_algorithm, checksum_kind })
     }
 
     /// Writes it.
     pub fn encode(&self) -> Vec<u8> {
         let mut object = self.object.clone();
-        object.others.retain(|(t, _)| *t != tag::UPLOAD_CHECKSUM);
+        object.others.retain(|(t, _)| ![tag::UPLOAD_CHECKSUM, tag::UPLOAD_INITIATOR].contains(t));
         object.others.push((tag::UPLOAD_CHECKSUM, vec![self.checksum_algorithm, self.checksum_kind]));
+        if let Some(initiator) = self.initiator {
+            object.others.push((tag::UPLOAD_INITIATOR, initiator.0.to_le_bytes().to_vec()));
+        }
         object.encode()
     }
+
+    /// Who initiated it.
+    pub fn initiator(&self) -> UserId {
+        self.initiator.unwrap_or(self.object.owner)
+    }
+}
+
+/// Takes a section that only uploads have.
+fn take(object: &mut ObjectRecord, wanted: u8) -> Option<Vec<u8>> {
+    let at = object.others.iter().position(|(tag, _)| *tag == wanted)?;
+    Some(object.others.remove(at).1)
 }

@@ -536,7 +536,8 @@ fn parts_are_listed_in_pages() {
     let fixture = Fixture::new();
     let id = Ordinal(0x77);
     fixture.commit(|batch, bucket| {
-        let upload = UploadRecord { object: record(id.0), checksum_algorithm: 5, checksum_kind: 1 };
+        let upload =
+            UploadRecord { object: record(id.0), checksum_algorithm: 5, checksum_kind: 1, ..UploadRecord::default() };
         batch.put(keys::upload(bucket, b"k", id), upload.encode());
         for number in [1, 2, 5, 10_000] {
             let part = PartRecord {

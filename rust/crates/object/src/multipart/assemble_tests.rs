@@ -13,6 +13,7 @@ fn upload(checksum: Option<(Algorithm, ChecksumType)>) -> Upload {
         object: ObjectRecord { owner: UserId(5), ..ObjectRecord::default() },
         checksum_algorithm: checksum.map_or(0, |(algorithm, _)| algorithm.code()),
         checksum_kind: checksum.map_or(0, |(_, kind)| kind.code()),
+        ..UploadRecord::default()
     };
     Upload { ordinal: Ordinal(9), record }
 }

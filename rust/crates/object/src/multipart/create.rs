@@ -20,6 +20,7 @@ impl ObjectService {
             object: request::describe(&call.headers, call.caller.user)?,
             checksum_algorithm: checksum.map_or(0, |(algorithm, _)| algorithm.code()),
             checksum_kind: checksum.map_or(0, |(_, kind)| kind.code()),
+            initiator: None,
         };
         let (bucket, name, key) = (call.bucket.id, &*call.bucket_name, &*call.key);
         let plan = |snapshot: &dyn Snapshot| {
