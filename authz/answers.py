@@ -9,6 +9,9 @@ from typing import Final
 
 from authz.model import NO_FACTS, Facts
 
+PAGE_DEFAULT: Final = 100
+"""Entries of a page when nobody says how many."""
+
 CREATE: Final = "create"
 TOUCH: Final = "touch"
 DELETE: Final = "delete"
@@ -34,7 +37,7 @@ class Part:
     """Which page: the cursor of the page before, and how many entries at most."""
 
     cursor: str | None = None
-    limit: int = 100
+    limit: int = PAGE_DEFAULT
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ bucket, key)`.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from authz import names
@@ -41,7 +41,7 @@ from authz.answers import (
     Written,
 )
 from authz.directory import Directory, Target
-from authz.model import IN_BUCKET, PERMISSIONS, At, EntryValue, Facts, Kind, PlaceValue, Subject, TupleValue
+from authz.model import IN_BUCKET, PERMISSIONS, At, EntryValue, Facts, Kind, Place, PlaceValue, Subject, TupleValue
 from authz.names import WordError
 from authz.shown import entry, key_range, packed, stored, token, unpacked
 from authz.writing import Planner
@@ -54,6 +54,9 @@ BULK_KEYS: Final = 1_000_000
 
 PAGE: Final = 1_000
 """Most entries of any page."""
+
+START: Final = "start"
+"""Where the log begins, for those who have no token yet."""
 
 LOG_PAGE: Final = 100
 """Revisions read from the log at once."""
@@ -173,6 +176,11 @@ class Relations:
 
     # Asking about one resource.
 
+    def manages(self, who: Subject, *, admin: bool) -> bool:
+        """Whether somebody may manage its own tenant; `admin` is what its key says."""
+        target = Target(who.tenant, Place(At.TENANT))
+        return decide(self.engine, Question(who, admin, "manage", target, self._facts(ASK))).allowed
+
     def check(self, subject: str, action: str, resource: str, ask: Ask = ASK) -> Decision:
         """Whether the subject may do the action, a permission's name or one of Amazon's, on the resource.
 
@@ -202,7 +210,7 @@ class Relations:
         directory, target, who, wanted = self._many(subject, action, bucket, ask)
         place = (target.tenant, target.place.number)
         principal = (who.bits, directory.administers(who))
-        revision, verdicts = self.engine.check_keys(principal, wanted, place, list(asked), ask.facts.value)
+        revision, verdicts = self.engine.check_keys(principal, wanted, place, list(asked), self._facts(ask).value)
         return Bulk(tuple(map(bool, verdicts)), revision, token(self.engine, target.tenant, revision))
 
     def what_can(self, subject: str, action: str, bucket: str, ask: Ask = ASK, part: Part = FIRST) -> Resources:
@@ -213,7 +221,7 @@ class Relations:
             wanted,
             (target.tenant, target.place.number),
             _limit(part),
-            ask.facts.value,
+            self._facts(ask).value,
             _cursor(part),
         )
         name = directory.show_place(target.place, target.tenant)
@@ -233,11 +241,11 @@ class Relations:
             target.tenant,
             target.place.value,
             _limit(part),
-            ask.facts.value,
+            self._facts(ask).value,
             None if after is None else int.from_bytes(after[:8], "big"),
         )
         all_admins = directory.administrators(target.tenant) if after is None else []
-        asked = [Question(who, admin=True, action=wanted, target=target, facts=ask.facts) for who in all_admins]
+        asked = [Question(who, admin=True, action=wanted, target=target, facts=self._facts(ask)) for who in all_admins]
         admins = [one.subject.bits for one in asked if decide(self.engine, one).allowed]
 
         def shown(found: list[int]) -> tuple[str, ...]:
@@ -281,15 +289,30 @@ class Relations:
     # The log.
 
     def position(self, after: str | None, tenant: str | None) -> tuple[int, int | None]:
-        """Where watching begins: a token or, for root, a revision; None is now. And of which tenant; None is all."""
+        """Where watching begins, and of which tenant (None: all).
+
+        `after` is a token, for root also a revision, `start` for the very beginning, None for now. RelationError
+        `trimmed` when the log does not reach back that far.
+        """
         number = None if self.viewer is None and tenant is None else self._start(tenant)[1]
         if after is None:
-            return self.engine.revision(), number
-        if self.viewer is None and after.isascii() and after.isdigit() and len(after) < 20:
-            return int(after), number
-        if number is None:
+            start = self.engine.revision()
+        elif after == START:
+            start = 0
+        elif self.viewer is None and after.isascii() and after.isdigit() and len(after) < 20:
+            start = int(after)
+        elif number is None:
             raise WordError("a token is of one tenant: say which, or begin from a revision")
-        return self.engine.accept(number, unpacked(after, "token")), number
+        else:
+            start = self.engine.accept(number, unpacked(after, "token"))
+        self.engine.watch(start, number).poll(0)
+        return start, number
+
+    def mark(self, revision: int, tenant: int | None) -> str:
+        """What `position` takes to go on behind a revision: for root the revision, within a tenant a token."""
+        if self.viewer is None or tenant is None:
+            return str(revision)
+        return token(self.engine, tenant, revision) or START
 
     def entries(self, found: Sequence[EntryValue]) -> list[LogEntry]:
         """Entries of the log with names."""
@@ -332,7 +355,7 @@ class Relations:
         wanted = names.parse_action(action, self._actions)
         who = _principal(directory, subject, target.tenant)
         self._reach(target.tenant, ask)
-        question = Question(who, directory.administers(who), wanted, target, ask.facts)
+        question = Question(who, directory.administers(who), wanted, target, self._facts(ask))
         verdict = decide(self.engine, question, explain=explain)
         by: Stored | None = None
         if verdict.deciding is not None:
@@ -348,6 +371,10 @@ class Relations:
             conditional=verdict.conditional,
             decided_by=by,
         )
+
+    def _facts(self, ask: Ask) -> Facts:
+        """What is known of the request, at its moment: now, when it says none."""
+        return ask.facts if ask.facts.now_us else replace(ask.facts, now_us=self._clock_us())
 
     def _reach(self, tenant: int, ask: Ask) -> None:
         """Makes sure that what is asked next sees what the token stands for."""

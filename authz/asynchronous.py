@@ -52,15 +52,22 @@ class AsyncRelations:
         self, after: str | None = None, *, heartbeat_s: float = 15.0, tenant: str | None = None
     ) -> AsyncIterator[LogEntry | None]:
         """As `Relations.watch`: entries in order, None when nothing happens for a while."""
-        relations = self.relations
         start, number = await self.position(after, tenant)
-        log = relations.engine.watch(start, number)
+        async for entry in self.follow(start, number, heartbeat_s=heartbeat_s):
+            yield entry
+
+    async def follow(
+        self, start: int, tenant: int | None, *, heartbeat_s: float, going: Callable[[], bool] = lambda: True
+    ) -> AsyncIterator[LogEntry | None]:
+        """The same behind a revision, with numbers, while `going` says so."""
+        engine = self.relations.engine
+        log = engine.watch(start, tenant)
         at, quiet_s = start, 0.0
-        while True:
-            if relations.engine.revision() > at:
+        while going():
+            if engine.revision() > at:
                 found = await asyncio.to_thread(log.poll, LOG_PAGE)
                 at = log.position
-                for entry in await asyncio.to_thread(relations.entries, found):
+                for entry in await asyncio.to_thread(self.relations.entries, found):
                     quiet_s = 0.0
                     yield entry
             elif quiet_s >= heartbeat_s:

@@ -21,14 +21,17 @@ from typing import Final
 
 import uvicorn
 
+from authz.api import Relations
 from gateway.accounts import Accounts, RootKey
 from gateway.admin.app import AdminServices, admin_app
 from gateway.config import Config
 from gateway.dispatch import Dispatcher
 from gateway.errors import SettingError
+from gateway.forgetting import Forgetting
+from gateway.groups import GROUP, ROLE, Groups
 from gateway.model import Place
 from gateway.ops.grants import OWNERSHIPS
-from gateway.ops.table import HANDLERS, core_rows
+from gateway.ops.table import ACTIONS, HANDLERS, core_rows
 from gateway.remote import ROOT_FILE, read_root_file
 from storage.native import ConfigError, Core, StoreError, generate_key
 
@@ -82,10 +85,10 @@ async def _run(config: Config, core: Core, say: Callable[[str], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, _reload_tls, config, core))
-    accounts = Accounts(core, clock_us=lambda: time.time_ns() // 1000, entropy=generate_key)
+    accounts = Accounts(core, clock_us=_clock_us, entropy=generate_key)
     root, first_start = _root(config, accounts)
-    dispatcher = Dispatcher(loop, HANDLERS, core, _place(config))
-    services = AdminServices(core=core, accounts=accounts, ready=lambda: not stop.is_set())
+    services = _admin_services(core, accounts, lambda: not stop.is_set())
+    dispatcher = Dispatcher(loop, HANDLERS, core, _place(config), services.forgetting)
     with _admin_socket(config) as admin_socket:
         admin_url = "http://{}:{}".format(*_named(admin_socket))
         bound = _listen(config, core, dispatcher)
@@ -113,6 +116,23 @@ async def _run(config: Config, core: Core, say: Callable[[str], None]) -> None:
 
 def _place(config: Config) -> Place:
     return Place(region=config.region, ownership=OWNERSHIPS[config.default_object_ownership])
+
+
+def _admin_services(core: Core, accounts: Accounts, ready: Callable[[], bool]) -> AdminServices:
+    relations = Relations(core.relations(), core, clock_us=_clock_us, actions=ACTIONS)
+    return AdminServices(
+        core=core,
+        accounts=accounts,
+        relations=relations,
+        groups=Groups(GROUP, core, relations, _clock_us),
+        roles=Groups(ROLE, core, relations, _clock_us),
+        forgetting=Forgetting(relations.engine, _clock_us),
+        ready=ready,
+    )
+
+
+def _clock_us() -> int:
+    return time.time_ns() // 1000
 
 
 def _listen(config: Config, core: Core, dispatcher: Dispatcher) -> list[str]:

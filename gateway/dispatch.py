@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 from gateway.errors import Code, S3Error
 from gateway.limits import HANDLER_THREADS
-from gateway.model import Answer, Call, Caller, Place
+from gateway.model import Answer, Call, Caller, Leftovers, Place
 from gateway.ops.row import Row
 from gateway.wire import checksums
 from storage.api import Metastore, StoreError
@@ -53,12 +53,18 @@ class Dispatcher:
     """Runs the handlers of the table. `dispatch` may be called from any thread."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, rows: Mapping[str, Row], store: Metastore, place: Place
+        self,
+        loop: asyncio.AbstractEventLoop,
+        rows: Mapping[str, Row],
+        store: Metastore,
+        place: Place,
+        leftovers: Leftovers | None = None,
     ) -> None:
         self._loop = loop
         self._rows = rows
         self._store = store
         self._place = place
+        self._leftovers = leftovers
         self._pool = ThreadPoolExecutor(HANDLER_THREADS, thread_name_prefix="control")
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -97,7 +103,7 @@ class Dispatcher:
         row = self._rows.get(request.op)
         if row is None or row.handler is None:
             raise S3Error(Code.NOT_IMPLEMENTED, f"{request.op} is not implemented.")
-        call = call_of(request, self._store, self._place)
+        call = call_of(request, self._store, self._place, self._leftovers)
         if row.body_bytes:
             checksums.verify(call.headers, call.body, required=row.checksum)
         return row.handler(call)
@@ -109,7 +115,7 @@ class Dispatcher:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def call_of(request: ControlRequest, store: Metastore, place: Place) -> Call:
+def call_of(request: ControlRequest, store: Metastore, place: Place, leftovers: Leftovers | None = None) -> Call:
     """The border's request as the value handlers take."""
     headers: dict[str, str] = {}
     for name, value in request.headers:
@@ -136,4 +142,5 @@ def call_of(request: ControlRequest, store: Metastore, place: Place) -> Call:
         bucket_record=request.bucket_record,
         store=store,
         place=place,
+        leftovers=leftovers,
     )

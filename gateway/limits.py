@@ -76,3 +76,24 @@ COMMIT_ATTEMPTS: Final = 8
 
 GROUP_DESCRIPTION_CHARS: Final = 1_000
 """Longest description of a group or role (IAM: roles)."""
+
+RELATIONS_BODY_BYTES: Final = 4 << 20
+"""Body of a write of relations: a thousand changes with the longest keys and some conditions stay below."""
+
+BULK_KEYS: Final = 100_000
+"""Keys of a bulk check over HTTP: milliseconds of work."""
+
+BULK_BODY_BYTES: Final = 16 << 20
+"""Body of a bulk check: that many keys of common length."""
+
+PRECONDITIONS: Final = 100
+"""Preconditions of a write (the engine's limit, `write::PRECONDITIONS`)."""
+
+IDEMPOTENCY_KEY_BYTES: Final = 128
+"""Longest idempotency key (the engine's limit, `write::IDEMPOTENCY_KEY_BYTES`)."""
+
+WATCHERS: Final = 256
+"""Watches at once: each is a connection and a glance at the revision, twenty times a second."""
+
+WATCH_HEARTBEAT_S: Final = 15.0
+"""Between two signs of life of a watch: below the half minute at which proxies give a silent connection up."""

@@ -5,7 +5,7 @@ Belongs here: immutable data that several families share. Does not belong here: 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from storage.api import Metastore
 from storage.records.bucket import Ownership
@@ -35,12 +35,20 @@ class Place:
     """Of buckets that are made without asking for one."""
 
 
+class Leftovers(Protocol):
+    """Removes what relations say about something that is gone."""
+
+    def bucket(self, tenant: int, number: int) -> int:
+        """Everything granted on or in a bucket; how many relations there were."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request, parsed, routed, authenticated and authorized. Header names are lower-case; the first value counts.
 
-    `bucket_record` is the stored record of the bucket the request names, None when the request names none or the
-    bucket does not exist. `now_us` is when the request arrived, in microseconds since 1970.
+        `bucket_record` is the stored record of the bucket the request names, None when the request names none or the
+    `now_us` is when the request arrived, in microseconds since 1970. `leftovers` is None
+        where there are no relations.
     """
 
     op: str
@@ -55,6 +63,7 @@ class Call:
     bucket_record: bytes | None
     store: Metastore
     place: Place
+    leftovers: Leftovers | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Belongs here: CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation. Does no
 (its family's file), the list of buckets (`service.py`).
 """
 
+import logging
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -27,11 +28,13 @@ from gateway.wire.names import check_bucket_name
 from gateway.wire.tag_set import Tags, tagging_document, tags_of
 from gateway.wire.xml import document, malformed, parse, text
 from storage import api
-from storage.api import Conflict, Op, absent, delete, delete_range, empty_range, equals, put
+from storage.api import Conflict, Op, RelationError, StoreError, absent, delete, delete_range, empty_range, equals, put
 from storage.records import keys
 from storage.records.bucket import BucketRecord, Ownership
 from storage.records.pointer import encode_document, encode_id
 from storage.records.tenant import TenantRecord
+
+_log: Final = logging.getLogger("panthera.control")
 
 DEFAULT_REGION: Final = "us-east-1"
 """The region that reads as an empty LocationConstraint, and where recreating an own bucket succeeds (AWS)."""
@@ -194,7 +197,8 @@ def delete_bucket(call: Call) -> Answer:
 
     BucketNotEmpty while there is an object, a version or a delete marker.
     """
-    number = bucket_of(call).id
+    bucket = bucket_of(call)
+    number = bucket.id
     name = call.bucket.encode()
     fields = (("BucketName", call.bucket),)
     contents = [keys.bucket_rows(kind, number) for kind in (keys.OBJECT, keys.VERSION)]
@@ -219,4 +223,16 @@ def delete_bucket(call: Call) -> Answer:
             raise
         return Answer(204)
 
-    return repeated(attempt)
+    answer = repeated(attempt)
+    _forget_relations(call, bucket)
+    return answer
+
+
+def _forget_relations(call: Call, bucket: BucketRecord) -> None:
+    """Removes what was granted in a bucket that is gone. Its number is never given again, so nothing hangs on it."""
+    if call.leftovers is None:
+        return
+    try:
+        call.leftovers.bucket(bucket.tenant, bucket.id)
+    except (RelationError, StoreError) as error:
+        _log.warning("%s: relations of bucket %s stay behind: %s", call.request_id, bucket.id, error)

@@ -333,6 +333,10 @@ HANDLERS: Final = {row.name: row for row in TABLE if row.handler is not None and
 """The rows this package serves, by name."""
 
 
+ACTIONS: Final = tuple(sorted({row.action for row in TABLE} | {action for row in TABLE for _, action in row.also}))
+"""Amazon's actions that some operation asks for."""
+
+
 def core_rows() -> list[CoreRow]:
     """The rows as Rust receives them: without aliases, which no request can select."""
     return [row.to_core() for row in TABLE if row.alias_of is None]

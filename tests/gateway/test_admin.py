@@ -1,60 +1,17 @@
 """The admin API over HTTP, on a real socket, with the client the command line uses."""
 
 import json
-import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
-import uvicorn
 from click.testing import CliRunner
-from world import ROOT, World
+from serving import Admin
+from world import ROOT
 
-from gateway.admin.app import AdminServices, admin_app
 from gateway.cli import main
 from gateway.limits import ADMIN_BODY_BYTES
 from gateway.remote import Remote, RemoteError
-
-
-class Facts:
-    """A core that only has facts."""
-
-    def metrics(self) -> str:
-        return "panthera_up 1\n"
-
-    def volumes(self) -> list[tuple[int, str, int, int, int, int]]:
-        return [(1, "closed", 2, 30, 4, 50), (2, "open", 1, 10, 0, 20)]
-
-
-@dataclass
-class Admin:
-    world: World
-    url: str
-    up: bool = True
-
-    @property
-    def remote(self) -> Remote:
-        return Remote(self.url, ROOT.access_key, ROOT.secret_key)
-
-
-@pytest.fixture
-def admin(world: World) -> Iterator[Admin]:
-    here = Admin(world, "")
-    app = admin_app(AdminServices(core=Facts(), accounts=world.accounts, ready=lambda: here.up))
-    config = uvicorn.Config(app, port=0, lifespan="off", log_config=None, ws="none")
-    server = uvicorn.Server(config)
-    bound = config.bind_socket()
-    bound.listen()
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
-    thread.start()
-    here.url = f"http://127.0.0.1:{bound.getsockname()[1]}"
-    yield here
-    server.should_exit = True
-    thread.join(10)
-    bound.close()
-    assert not thread.is_alive()
 
 
 def get(url: str, **headers: str) -> tuple[int, bytes]:

@@ -12,12 +12,16 @@ from xml.etree import ElementTree
 
 import pytest
 
+from authz.api import Relations
 from gateway.accounts import Accounts, RootKey
 from gateway.errors import Code, S3Error
+from gateway.forgetting import Forgetting
+from gateway.groups import GROUP, ROLE, Groups
 from gateway.model import Answer, Call, Caller, Place
-from gateway.ops.table import HANDLERS
+from gateway.ops.table import ACTIONS, HANDLERS
 from gateway.wire import checksums
 from storage.memory import MemoryMetastore
+from storage.native import Relations as Engine
 from storage.records import keys
 from storage.records.bucket import BucketRecord, Ownership
 from storage.records.object import ObjectRecord
@@ -43,6 +47,11 @@ class World:
         )
         self.accounts.bootstrap(ROOT)
         self.root = self.caller("default", "root")
+        self.relations = Relations(Engine.in_memory(), self.store, clock_us=lambda: self.now_us, actions=ACTIONS)
+        self.forgetting = Forgetting(self.relations.engine, lambda: self.now_us)
+        self.groups, self.roles = (
+            Groups(sort, self.store, self.relations, lambda: self.now_us) for sort in (GROUP, ROLE)
+        )
 
     def caller(self, tenant: str, user: str) -> Caller:
         """The caller that a key of this user would be."""
@@ -87,6 +96,7 @@ class World:
                 bucket_record=self.store.get(keys.bucket(bucket.encode())) if bucket else None,
                 store=self.store,
                 place=Place(self.region, self.ownership),
+                leftovers=self.forgetting,
             )
         )
 
