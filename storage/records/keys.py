@@ -30,6 +30,7 @@ VERSION: Final = b"v"
 NULL_VERSION: Final = b"z"
 UPLOAD: Final = b"u"
 PART: Final = b"p"
+AUDIT: Final = b"j"
 GROUP: Final = b"g"
 GROUP_NAME: Final = b"G"
 ROLE: Final = b"e"
@@ -40,6 +41,7 @@ DOWNLOADS: Final = b"d"
 MOUNT: Final = b"M"
 
 FORMAT: Final = STORE + b"format"
+AUDIT_TALLY: Final = STORE + b"audit"
 NEXT_BUCKET: Final = STORE + b"next/bucket"
 NEXT_TENANT: Final = STORE + b"next/tenant"
 NEXT_USER: Final = STORE + b"next/user"
@@ -242,6 +244,11 @@ def mount_range(bucket_number: int) -> Range:
     return bucket_rows(MOUNT, bucket_number)
 
 
+def audit(tenant_number: int, moment_us: int, sequence: int) -> bytes:
+    """`j | tenant | moment | sequence`: a tenant's audit log in the order of time."""
+    return AUDIT + _u32(tenant_number) + _u64(moment_us) + _u64(sequence)
+
+
 def kind_range(kind: bytes) -> Range:
     """Every row of a kind."""
     return prefix_range(kind)
@@ -405,6 +412,13 @@ def parse_attachment(row: bytes) -> tuple[int, bytes, AttachedAs, PrincipalOf, i
 def _emailed(address: bytes) -> bytes:
     """ASCII only is folded: what a letter's lower case is elsewhere is for no two languages the same."""
     return EMAIL + escape(address.lower())
+
+
+def parse_audit(row: bytes) -> tuple[int, int, int]:
+    """Tenant, moment and sequence of a `j` row."""
+    if row[:1] != AUDIT:
+        raise ValueError(f"not a row of kind {AUDIT.decode()}")
+    return _number(row[1:5], 4), _number(row[5:13], 8), _number(row[13:], 8)
 
 
 def _u32(number: int) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from storage.verify.accounts import check_accounts, read_catalog
+from storage.verify.audit import check_audit
 from storage.verify.directory import BrokenRows, CannotOpen, Directory, OpenVolumes
 from storage.verify.grantees import check_grantees
 from storage.verify.identities import check_identities
@@ -51,6 +52,7 @@ def _check_rows(directory: Directory, places: Places, report: Report, meter: Met
         check_accounts(stored, catalog, report)
         check_identities(stored, catalog, report)
         check_relations(stored, catalog, report)
+        check_audit(stored, catalog, report)
         check_shares(stored, catalog, report)
         check_grantees(stored, catalog, report)
         Objects(stored, catalog, places, report, meter).check()

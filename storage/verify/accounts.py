@@ -14,8 +14,8 @@ from storage.verify.row_keys import KINDS, bucket_of, u32
 
 _Row = TypeVar("_Row")
 _COUNTERS = {b"next/bucket", b"next/user", b"next/tenant", b"next/group", b"next/role"}
-_ELSEWHERE = {b"epoch", b"authz"}
-"""Names whose rows are checked by those who know them (`relations.py`)."""
+_ELSEWHERE = {b"epoch", b"authz", b"audit"}
+"""Names whose rows are checked by those who know them (`relations.py`, `audit.py`)."""
 _SHARES = b"next/share/"
 """How the names begin that `shares.py` checks."""
 _FORMAT = 1

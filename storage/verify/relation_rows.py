@@ -92,13 +92,14 @@ def read_tuple_key(row: bytes) -> TupleKey:
         _need(is_object <= 1, "a place that is neither prefix nor object")
         _need(path or not is_object, "an object without a key")
         _need(is_object or not path or path.endswith(b"/"), "a prefix that does not end in '/'")
-    relation, grantee = data.big(1), _grantee(data.big(8))
+    relation, grantee = data.big(1), read_grantee(data.big(8))
     data.end()
     _need(relation < RELATIONS, f"relation {relation} is not known")
     return TupleKey(tenant, place, number, path, bool(is_object), relation, grantee)
 
 
-def _grantee(bits: int) -> Grantee:
+def read_grantee(bits: int) -> Grantee:
+    """A packed grantee."""
     kind, tenant, number = bits >> 60, bits >> 32 & 0xFFF_FFFF, bits & 0xFFFF_FFFF
     _need(kind <= SHARE_BEARER, f"grantee kind {kind} is not known")
     _need(kind >= _KIND_TENANT_MEMBER or (tenant, number) == (0, 0), f"a grantee of kind {kind} has a number")
@@ -176,6 +177,16 @@ def read_entry(value: bytes) -> Iterator[tuple[bytes, bytes]]:
             check_tuple_value(row)
         yield key, row
     data.end()
+
+
+def check_changes(section: bytes) -> None:
+    """Changes as an audit entry has them: keys and values of `r` rows, to the end."""
+    data = _Bytes(section)
+    while data.left:
+        key, row = data.take(data.little(2)), data.take(data.little(2))
+        read_tuple_key(key)
+        if row:
+            check_tuple_value(row)
 
 
 def read_idempotency(value: bytes) -> int:

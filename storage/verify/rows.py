@@ -453,3 +453,8 @@ def read_plain(data: bytes, shape: str) -> tuple[int, ...]:
     _need(len(data) == fields.size, f"is longer than {fields.size} bytes")
     _need(not flags and not zero, "reserved bytes are not 0")
     return tuple(numbers)
+
+
+def read_text(value: bytes | None) -> str | None:
+    """A section that is text."""
+    return _text(value)

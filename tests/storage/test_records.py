@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from storage.api import KEY_LIMIT
 from storage.records import content_type, keys, pointer
+from storage.records.audit import AuditKind, AuditOutcome, AuditRecord
 from storage.records.bucket import BucketRecord
 from storage.records.credential import CredentialRecord
 from storage.records.fence import FenceRecord, Versioning
@@ -36,6 +37,7 @@ RECORDS = {
     "tenant": TenantRecord,
     "user": UserRecord,
     "credential": CredentialRecord,
+    "audit": AuditRecord,
     "identity": IdentityRecord,
     "managed_policy": ManagedPolicyRecord,
     "group": GroupRecord,
@@ -261,6 +263,41 @@ def test_a_credential_without_a_secret_is_refused():
         CredentialRecord.decode(whole[:65] + bytes(4))
 
 
+@given(
+    st.builds(
+        AuditRecord,
+        action=st.text(max_size=20),
+        who=u64,
+        kind=st.sampled_from(AuditKind),
+        outcome=st.sampled_from(AuditOutcome),
+        reason=u8,
+        revision=u64,
+        bucket=u32,
+        acting=st.booleans(),
+        request_id=st.none() | st.text(max_size=20),
+        access_key=st.none() | st.text(max_size=20),
+        source_ip=st.none() | st.binary(min_size=4, max_size=4) | st.binary(min_size=16, max_size=16),
+        name=st.none() | st.text(max_size=20),
+        key=optional,
+        changes=st.lists(st.tuples(short, short), max_size=3).map(tuple),
+        detail=st.none() | st.text(max_size=20),
+        others=other_sections,
+    )
+)
+def test_audit_records_round_trip(record):
+    assert AuditRecord.decode(record.encode()) == record
+
+
+@pytest.mark.parametrize(
+    ("at", "byte", "what"), [(2, 5, "unknown kind"), (3, 3, "unknown outcome"), (5, 1, "reserved"), (8, 0, "size")]
+)
+def test_what_an_audit_record_can_not_be_is_named(at, byte, what):
+    damaged = bytearray(AuditRecord("s3:GetObject", 0).encode())
+    damaged[at] = byte
+    with pytest.raises(RecordError, match=what):
+        AuditRecord.decode(bytes(damaged))
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -313,6 +350,7 @@ def test_keys_parse_to_what_they_were_built_from(bucket, key, ordinal, number):
     assert keys.parse_null_version(keys.null_version(bucket, key)) == (bucket, key)
     assert keys.parse_upload(keys.upload(bucket, key, ordinal)) == (bucket, key, ordinal)
     assert keys.parse_part(keys.part(bucket, ordinal, number)) == (bucket, ordinal, number)
+    assert keys.parse_audit(keys.audit(bucket, ordinal, number)) == (bucket, ordinal, number)
     place = (keys.PrincipalOf.GROUP, bucket)
     assert keys.parse_identity(keys.identity(bucket, *place)) == (bucket, *place)
     attached = (bucket, key, keys.AttachedAs.BOUNDARY, *place)
@@ -321,7 +359,7 @@ def test_keys_parse_to_what_they_were_built_from(bucket, key, ordinal, number):
 
 @given(st.binary(max_size=12))
 def test_rows_of_another_shape_are_refused(data):
-    parsers = (keys.parse_version, keys.parse_upload, keys.parse_null_version, keys.parse_part)
+    parsers = (keys.parse_version, keys.parse_upload, keys.parse_null_version, keys.parse_part, keys.parse_audit)
     for parse in (*parsers, keys.parse_identity, keys.parse_attachment):
         with pytest.raises(ValueError, match=r"key|row"):
             parse(b"x" + data)

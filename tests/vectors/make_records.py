@@ -14,6 +14,7 @@ from typing import Any
 
 from storage.records import content_type, keys, pointer
 from storage.records.acl import Grant, Kind, Permission, encode_acl, full_control
+from storage.records.audit import AuditKind, AuditOutcome, AuditRecord
 from storage.records.bucket import BucketRecord, Ownership
 from storage.records.credential import CredentialRecord
 from storage.records.fence import FenceRecord, Versioning
@@ -188,6 +189,34 @@ CASES |= {
             2**32 - 1, NOW, LATER, b'{"Id":"\xc3\xa4"}', b"\x01\x02\x01\x00", "für alle", OTHERS
         ),
     },
+    "audit": {
+        "least": AuditRecord("s3:GetObject", 1 << 60),
+        "decision": AuditRecord(
+            action="s3:GetObject",
+            who=0x4000000200000009,
+            outcome=AuditOutcome.ALLOWED,
+            reason=3,
+            revision=2**64 - 1,
+            bucket=7,
+            request_id="0006400000000001",
+            source_ip=bytes([192, 0, 2, 1]),
+            name="photos",
+            key="a/é".encode() + b"\0\xff",
+        ),
+        "change": AuditRecord(
+            action="panthera:WriteRelations",
+            who=0x4000000300000005,
+            kind=AuditKind.RELATIONS,
+            outcome=AuditOutcome.DONE,
+            revision=2,
+            acting=True,
+            access_key="AKIAIOSFODNN7EXAMPLE",
+            source_ip=bytes(15) + b"\x01",
+            changes=((b"r\0\0\0\x03\0\x01", b"\x01\0"), (b"r\0\0\0\x03\0\x02", b"")),
+            detail="größe",
+            others=OTHERS,
+        ),
+    },
 }
 KEYS: list[tuple[str, list[Any]]] = [
     ("store", ["format"]),
@@ -220,6 +249,7 @@ KEYS: list[tuple[str, list[Any]]] = [
     ("mount", [1, b"partner/"]),
     ("canonical_id", [bytes(range(32))]),
     ("email", ["Änna@Example.com".encode(), 66051]),
+    ("audit", [258, NOW, 2**64 - 2]),
 ]
 VALUES: list[tuple[str, list[Any]]] = [
     ("encode_id", [66051]),

@@ -9,6 +9,7 @@ use panthera_base::{BucketId, TenantId, Timestamp};
 use panthera_meta::Metastore;
 use parking_lot::{Condvar, Mutex};
 
+use crate::audit::{AuditSettings, Book};
 use crate::bucket::MERGE_AT;
 use crate::condition::Facts;
 use crate::error::AuthzError;
@@ -121,6 +122,7 @@ pub(crate) struct Inner {
     pub(crate) published: Mutex<u64>,
     pub(crate) news: Condvar,
     pub(crate) settings: Settings,
+    pub(crate) book: Arc<Book>,
 }
 
 /// The relationship engine of a store. Cheap to clone; all clones are one engine.
@@ -130,8 +132,15 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Loads all tuples of a store.
+    /// Loads all tuples of a store. Its audit log has no limit.
     pub fn open(meta: Arc<dyn Metastore>, settings: Settings) -> Result<Self, AuthzError> {
+        let book = Book::open(meta, AuditSettings::default())?;
+        Self::with_book(settings, book)
+    }
+
+    /// Loads all tuples of the store that the audit log is in.
+    pub fn with_book(settings: Settings, book: Arc<Book>) -> Result<Self, AuthzError> {
+        let meta = Arc::clone(&book.meta);
         let name = HashKey::random()?;
         let (root, writer) = crate::load::load(&*meta, name)?;
         let inner = Inner {
@@ -145,8 +154,14 @@ impl Engine {
             queue: Mutex::new(Vec::new()),
             news: Condvar::new(),
             settings,
+            book,
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The audit log that changes are written to.
+    pub fn book(&self) -> &Arc<Book> {
+        &self.inner.book
     }
 
     /// The revision that checks see now.

@@ -23,6 +23,8 @@ pub enum AuthzError {
     NotYet(u64),
     /// The log no longer holds what was asked; begin again from the tuples at this revision or later.
     Trimmed(u64),
+    /// What was asked must be written down and cannot be: the audit log is full, or too many wait for it.
+    Audit(String),
     /// The store failed.
     Store(MetaError),
 }
@@ -38,6 +40,7 @@ impl fmt::Display for AuthzError {
             Self::BadToken => f.write_str("the consistency token is not one of this store and tenant"),
             Self::NotYet(revision) => write!(f, "revision {revision} is not reached"),
             Self::Trimmed(oldest) => write!(f, "the log begins at revision {oldest}"),
+            Self::Audit(text) => f.write_str(text),
             Self::Store(e) => e.fmt(f),
         }
     }

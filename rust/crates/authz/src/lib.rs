@@ -6,6 +6,7 @@
 //! backwards, `log` watching and tokens, `acl` what access control lists allow. The rest is inside.
 
 pub mod acl;
+mod audit;
 mod authorizer;
 mod base;
 mod bucket;
@@ -33,6 +34,7 @@ mod root;
 mod verdict;
 mod write;
 
+pub use audit::{Actor, AuditSettings, Book, Complain, OnFailure};
 pub use authorizer::{Authorizer, principal};
 pub use bulk::BULK_KEYS;
 pub use codec::tuple_row;

@@ -8,6 +8,7 @@ use panthera_base::{TenantId, Timestamp};
 use panthera_meta::{Batch, CommitError, Guard, MetaError, Step};
 use parking_lot::Mutex;
 
+use crate::audit::{self, Actor, Weight};
 use crate::base::Base;
 use crate::bucket::{Layer, bucket_key};
 use crate::codec::{self, Event, LogEntry, State};
@@ -69,12 +70,14 @@ pub struct WriteTuples {
     pub idempotency_key: Option<Vec<u8>>,
     /// When, for the log.
     pub at: Timestamp,
+    /// Who asks for it, for the audit log; `None` is the server itself.
+    pub by: Option<Actor>,
 }
 
 impl WriteTuples {
     /// Changes without preconditions.
     pub fn new(tenant: TenantId, changes: Vec<Change>, at: Timestamp) -> Self {
-        Self { tenant, changes, preconditions: Vec::new(), idempotency_key: None, at }
+        Self { tenant, changes, preconditions: Vec::new(), idempotency_key: None, at, by: None }
     }
 
     fn validate(&self) -> Result<(), AuthzError> {
@@ -111,7 +114,7 @@ impl WriteTuples {
         Ok(())
     }
 
-    /// Names the request's meaning; the moment is not part of it.
+    /// Names the request's meaning; the moment and who asks are not part of it.
     fn digest(&self) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new();
         let mut part = |tag: u8, key: &TupleKey, value: &[u8]| {
@@ -164,6 +167,7 @@ struct Planned {
     root: Root,
     state: State,
     batch: Batch,
+    audited: Weight,
 }
 
 enum Plan {
@@ -270,6 +274,7 @@ impl Engine {
         writer.state = Some(newest.state.clone());
         let touched = durable.iter().flat_map(|(pending, _)| pending.request.buckets()).collect();
         inner.publish(newest.root.clone());
+        durable.iter().for_each(|(_, plan)| inner.book.wrote(plan.audited));
         durable.iter().for_each(|(pending, plan)| answer(pending, Ok(plan.root.revision)));
         self.merge_due(touched);
         Ok(())
@@ -364,8 +369,16 @@ impl Inner {
         if let (Some(key), Some(digest)) = (&request.idempotency_key, digest) {
             keys.insert((request.tenant, key.clone()), (next_state.revision, digest));
         }
-        let batch = batch(state, &next_state, request, events, digest);
-        Ok(Plan::Commit(Box::new(Planned { root: next, state: next_state, batch })))
+        let server = Actor::server();
+        let by = request.by.as_ref().unwrap_or(&server);
+        let entries = match events.is_empty() {
+            // Only the idempotency key is new: nothing was given or taken.
+            true => Vec::new(),
+            false => audit::of_changes(by, request.tenant, &events, next_state.revision),
+        };
+        let mut batch = batch(state, &next_state, request, events, digest);
+        let audited = self.book.append(&mut batch, request.at, &entries)?;
+        Ok(Plan::Commit(Box::new(Planned { root: next, state: next_state, batch, audited })))
     }
 
     /// What a change does, or `None` when it does nothing.

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use panthera_base::{BucketId, Ordinal, TenantId, UserId};
+use panthera_base::{BucketId, Ordinal, TenantId, Timestamp, UserId};
 
 use crate::contract::KEY_LIMIT;
 
@@ -33,6 +33,7 @@ pub mod kind {
     pub const NULL_VERSION: u8 = b'z';
     pub const UPLOAD: u8 = b'u';
     pub const PART: u8 = b'p';
+    pub const AUDIT: u8 = b'j';
     pub const SHARE: u8 = b's';
     pub const SHARE_SECRET: u8 = b'h';
     pub const DOWNLOADS: u8 = b'd';
@@ -221,6 +222,11 @@ pub fn mount_range(bucket: BucketId) -> Range<Vec<u8>> {
 /// Bucket and prefix of an `M` row.
 pub fn parse_mount(row: &[u8]) -> Option<(BucketId, &[u8])> {
     bucket_of(kind::MOUNT, row)
+}
+
+/// `j | tenant | moment | sequence`: a tenant's audit log in the order of time.
+pub fn audit(tenant: TenantId, at: Timestamp, sequence: u64) -> Vec<u8> {
+    join(kind::AUDIT, &[&tenant.0.to_be_bytes(), &at.0.to_be_bytes(), &sequence.to_be_bytes()])
 }
 
 /// Every row of a kind.

@@ -1,6 +1,6 @@
 //! Keys: golden bytes shared with Python, order, ranges, hostile rows.
 
-use panthera_base::{BucketId, Ordinal, TenantId, UserId, limits};
+use panthera_base::{BucketId, Ordinal, TenantId, Timestamp, UserId, limits};
 use panthera_meta::{KEY_LIMIT, keys};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -62,6 +62,7 @@ fn golden_keys() {
             "share_secret" => keys::share_secret(&bytes(0).try_into().unwrap()),
             "downloads" => keys::downloads(tenant(), number(1) as u32),
             "mount" => keys::mount(bucket(), &bytes(1)),
+            "audit" => keys::audit(tenant(), Timestamp(number(1)), number(2)),
             other => panic!("{other}: a builder Rust does not have"),
         };
         assert_eq!(built, unhex(&case["hex"]), "{}", case["name"]);

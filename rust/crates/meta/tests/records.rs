@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-const KINDS: [&str; 14] = [
+const KINDS: [&str; 15] = [
     "object",
     "upload",
     "part",
@@ -22,6 +22,7 @@ const KINDS: [&str; 14] = [
     "share_pointer",
     "downloads",
     "mount",
+    "audit",
 ];
 
 fn vectors(name: &str) -> Vec<Value> {
@@ -179,6 +180,15 @@ fn read_sharing(kind: &str, bytes: &[u8]) -> Result<(Value, Vec<u8>), RecordErro
             let r = MountRecord::decode(bytes)?;
             let fields = json!({"tenant": r.tenant.0, "share": r.share, "creator": r.creator.0,
                 "created_us": r.created.0});
+            (fields, r.encode())
+        }
+        "audit" => {
+            let r = AuditRecord::decode(bytes)?;
+            let changes: Vec<Value> = r.changes.iter().map(|(key, value)| json!([hex(key), hex(value)])).collect();
+            let fields = json!({"acting": r.acting, "kind": r.kind as u8, "outcome": r.outcome as u8, "reason": r.reason,
+                "who": r.who, "revision": r.revision, "bucket": r.bucket, "request_id": r.request_id,
+                "access_key": r.access_key, "source_ip": some(&r.source_ip), "action": r.action, "name": r.name,
+                "key": some(&r.key), "changes": changes, "detail": r.detail, "others": others(&r.others)});
             (fields, r.encode())
         }
         other => panic!("{other}"),

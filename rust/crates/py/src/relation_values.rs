@@ -50,6 +50,7 @@ pub fn raised(error: AuthzError) -> PyErr {
         AuthzError::Exists(index) => ("exists", Some(index as u64)),
         AuthzError::IdempotencyMismatch => ("idempotency", None),
         AuthzError::Limit(_) => ("limit", None),
+        AuthzError::Audit(_) => ("audit", None),
         AuthzError::BadToken => ("bad_token", None),
         AuthzError::NotYet(revision) => ("not_yet", Some(revision)),
         AuthzError::Trimmed(oldest) => ("trimmed", Some(oldest)),

@@ -10,16 +10,16 @@ use panthera_meta::{Batch, CommitError, MetaError, Metastore, Revision, Snapshot
 
 use crate::{grant, prefix, reads, revoke, user, write};
 
-const WORKS: u8 = 0;
+pub(crate) const WORKS: u8 = 0;
 /// The commit fails and did not happen.
-const LOST: u8 = 1;
+pub(crate) const LOST: u8 = 1;
 /// The commit happened, and is reported as failed.
-const HALF: u8 = 2;
+pub(crate) const HALF: u8 = 2;
 
 #[derive(Default)]
-struct Faulty {
-    store: Memory,
-    mode: AtomicU8,
+pub(crate) struct Faulty {
+    pub(crate) store: Memory,
+    pub(crate) mode: AtomicU8,
 }
 
 impl Metastore for Faulty {

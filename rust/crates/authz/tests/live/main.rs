@@ -1,6 +1,7 @@
 //! Writing, reading and failing: durability order, revokes under threads, crashes at the commit, idempotency, watching
 //! without a gap, tokens, and one named test for each known defect of the obvious designs.
 
+mod audit;
 mod crash;
 mod defects;
 mod watching;

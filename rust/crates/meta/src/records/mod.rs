@@ -5,6 +5,7 @@
 //! flag or short record is refused by name and offset, an unknown section is carried along unchanged.
 
 mod acl;
+mod audit;
 mod bucket;
 mod content_type_table;
 mod credential;
@@ -27,6 +28,7 @@ pub mod content_type;
 pub mod storage_class;
 
 pub use acl::{Grant, Grantee, decode_acl, encode_acl, permission};
+pub use audit::{AUDIT_SIZE_FIELD, AuditChange, AuditKind, AuditOutcome, AuditRecord};
 pub use bucket::{BucketRecord, Ownership};
 pub use credential::CredentialRecord;
 pub use fence::{FenceRecord, Versioning};

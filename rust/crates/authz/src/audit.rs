@@ -1,0 +1,221 @@
+//! The audit log: what is written down about decisions and changes, in whose log, and when there is no room for it.
+//!
+//! Belongs here: entries as values and their rows, the size of the log and its limit, what is lost. Does not belong
+//! here: the thread that writes what requests leave (`audit_writer`), how entries are read and shown (Python).
+//!
+//! An entry stands in the log of the tenant that owns what it is about. When somebody of another tenant acted, that
+//! tenant's log gets a copy that says what its side knows anyway: no reason, no revision, no number of a bucket. An entry
+//! about a change is in the batch that makes the change, so that neither can be without the other.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use panthera_base::{TenantId, Timestamp};
+use panthera_meta::records::{AUDIT_SIZE_FIELD, AuditKind, AuditOutcome, AuditRecord};
+use panthera_meta::{Batch, Metastore, Op, Tally, keys};
+
+use crate::codec::{self, Event};
+use crate::error::AuthzError;
+use crate::model::{Grantee, Kind};
+
+/// Who made a change, and by which request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Actor {
+    /// A user, a service, or [`Grantee::ITSELF`] for the server.
+    pub who: Grantee,
+    /// The request's id; empty without one.
+    pub request_id: String,
+    /// The access key that was used.
+    pub access_key: Option<String>,
+    /// From where.
+    pub from: Option<IpAddr>,
+}
+
+impl Actor {
+    /// The server itself, asked by nobody.
+    pub fn server() -> Self {
+        Self { who: Grantee::ITSELF, request_id: String::new(), access_key: None, from: None }
+    }
+
+    fn entry(&self) -> AuditRecord {
+        AuditRecord {
+            who: self.who.bits(),
+            request_id: Some(self.request_id.clone()).filter(|id| !id.is_empty()),
+            access_key: self.access_key.clone(),
+            source_ip: self.from.map(ip_bytes),
+            ..AuditRecord::default()
+        }
+    }
+}
+
+/// What happens to a request or a change whose entry cannot be written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OnFailure {
+    /// It is refused.
+    #[default]
+    Deny,
+    /// It goes on, and what was lost is counted.
+    Continue,
+}
+
+/// What an operator can set.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct AuditSettings {
+    /// Bytes of rows at which the log is full; 0 for never.
+    pub max_bytes: u64,
+    /// Microseconds after which entries are removed without being asked; 0 for never.
+    pub keep_us: u64,
+    /// When there is no room, or the store fails.
+    pub on_failure: OnFailure,
+    /// Requests that nobody signed are written down, too.
+    pub anonymous: bool,
+}
+
+/// Says what was lost, one line each.
+pub type Complain = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// The audit log of a store as its writers see it: how large it is, and how large it may be.
+pub struct Book {
+    pub(crate) meta: Arc<dyn Metastore>,
+    pub(crate) settings: AuditSettings,
+    /// Names this process in sequences: two that run at the same moment never write the same key.
+    process: u32,
+    next: AtomicU32,
+    bytes: AtomicI64,
+    written: AtomicU64,
+    lost: AtomicU64,
+    complain: OnceLock<Complain>,
+}
+
+/// An entry and the log it goes to.
+pub(crate) type Entry = (TenantId, AuditRecord);
+
+impl Book {
+    /// Reads how large the log is.
+    pub fn open(meta: Arc<dyn Metastore>, settings: AuditSettings) -> Result<Arc<Self>, AuthzError> {
+        let mut process = [0; 4];
+        getrandom::fill(&mut process).map_err(|e| AuthzError::Limit(format!("no randomness: {e}")))?;
+        let bytes = stored_bytes(&*meta)?;
+        Ok(Arc::new(Self {
+            meta,
+            settings,
+            process: u32::from_be_bytes(process),
+            next: AtomicU32::new(0),
+            bytes: AtomicI64::new(bytes),
+            written: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+            complain: OnceLock::new(),
+        }))
+    }
+
+    /// Who hears of losses. The first one stays.
+    pub fn on_loss(&self, complain: Complain) {
+        drop(self.complain.set(complain));
+    }
+
+    /// Bytes of all rows.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed).max(0) as u64
+    }
+
+    /// Entries written by this process.
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// Entries that this process could not write, and went on.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Adds entries to the batch of what they are about. Returns what they weigh, for [`Self::wrote`].
+    pub(crate) fn append(&self, batch: &mut Batch, at: Timestamp, entries: &[Entry]) -> Result<Weight, AuthzError> {
+        let sequence = u64::from(self.process) << 32 | u64::from(self.next.fetch_add(1, Ordering::Relaxed));
+        let row = |(tenant, entry): &Entry| (keys::audit(*tenant, at, sequence), entry.encode());
+        let rows: Vec<_> = entries.iter().map(row).collect();
+        let bytes = rows.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() as u64;
+        if self.settings.max_bytes != 0 && self.bytes().saturating_add(bytes) > self.settings.max_bytes {
+            let max = self.settings.max_bytes;
+            let full = format!("the audit log is full: {} of {max} bytes", self.bytes());
+            return self.unwritten(entries.len() as u64, full).map(|()| Weight::default());
+        }
+        batch.ops.extend(rows.into_iter().map(|(key, value)| Op::Put { key, value, tally: Some(tally()) }));
+        Ok(Weight { bytes, entries: entries.len() as u64 })
+    }
+
+    /// Entries cannot be written: an error, or, as the operator chose, a count.
+    pub(crate) fn unwritten(&self, entries: u64, why: String) -> Result<(), AuthzError> {
+        if self.settings.on_failure == OnFailure::Deny {
+            return Err(AuthzError::Audit(why));
+        }
+        self.lost.fetch_add(entries, Ordering::Relaxed);
+        if let Some(complain) = self.complain.get() {
+            complain(&format!("audit entries lost: {entries}: {why}"));
+        }
+        Ok(())
+    }
+
+    /// The batch with entries of this weight is durable.
+    pub(crate) fn wrote(&self, weight: Weight) {
+        self.bytes.fetch_add(weight.bytes as i64, Ordering::Relaxed);
+        self.written.fetch_add(weight.entries, Ordering::Relaxed);
+    }
+}
+
+/// What entries weigh.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Weight {
+    pub(crate) bytes: u64,
+    pub(crate) entries: u64,
+}
+
+/// The counter row of the log.
+pub(crate) fn tally() -> Tally {
+    Tally { counter: keys::store("audit"), field: AUDIT_SIZE_FIELD }
+}
+
+fn stored_bytes(meta: &dyn Metastore) -> Result<i64, AuthzError> {
+    let snapshot = meta.snapshot()?;
+    let row = snapshot.get(&keys::store("audit"))?;
+    Ok(row.and_then(|row| row.get(8..16)).and_then(|b| b.try_into().ok()).map_or(0, i64::from_le_bytes))
+}
+
+/// Entries about tuples that were written or removed, of one request.
+pub(crate) fn of_changes(by: &Actor, tenant: TenantId, events: &[Event], revision: u64) -> Vec<Entry> {
+    let changes = events.iter().map(|event| match event {
+        Event::Set(tuple) => {
+            (codec::tuple_key(&tuple.key), codec::tuple_value(tuple.expires_at, tuple.condition.as_ref()))
+        }
+        Event::Gone(key) => (codec::tuple_key(key), Vec::new()),
+    });
+    let changes: Vec<_> = changes.collect();
+    let gone = events.iter().filter(|event| matches!(event, Event::Gone(_))).count();
+    let action = match gone {
+        0 => "panthera:Grant",
+        _ if gone == events.len() => "panthera:Revoke",
+        _ => "panthera:WriteRelations",
+    };
+    let (kind, outcome) = (AuditKind::Relations, AuditOutcome::Done);
+    let entry = AuditRecord { kind, outcome, action: action.into(), revision, changes, ..by.entry() };
+    on_both_sides(tenant, entry)
+}
+
+/// The entry for the tenant it is about, and the copy for the tenant of who acted when that is another one.
+fn on_both_sides(tenant: TenantId, entry: AuditRecord) -> Vec<Entry> {
+    let acting = Grantee::from_bits(entry.who).ok().filter(|who| matches!(who.kind(), Kind::User | Kind::Service));
+    let Some(acting) = acting.map(Grantee::tenant).filter(|acting| *acting != tenant) else {
+        return vec![(tenant, entry)];
+    };
+    // The other side's access keys are no business of the owner's, the owner's reasons none of the other side's.
+    let copy = AuditRecord { acting: true, reason: 0, revision: 0, bucket: 0, ..entry.clone() };
+    vec![(tenant, AuditRecord { access_key: None, ..entry }), (acting, copy)]
+}
+
+/// IPv6 addresses that are IPv4 ones are written as these.
+fn ip_bytes(ip: IpAddr) -> Vec<u8> {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => v4.octets().to_vec(),
+        IpAddr::V6(v6) => v6.octets().to_vec(),
+    }
+}
