@@ -30,6 +30,8 @@ EXPECTED = HERE / "ceph_expected.toml"
 # Sections of the suite's configuration that name a user. `iam*` sections are only read at import time by test_s3.
 USERS = ("s3 main", "s3 alt", "s3 tenant", "iam", "iam root", "iam alt root")
 TEST_TIMEOUT_S = 120
+# The suite takes a bucket to have ACLs unless it asks for none; AWS changed that in 2023.
+OWNERSHIP = ("--default-object-ownership", "ObjectWriter")
 
 
 def make_users(server: Server) -> dict[str, dict[str, str]]:
@@ -138,7 +140,7 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="panthera-s3tests-") as scratch:
         home = Path(scratch)
-        with running(home / "data", *options.serve) as server:
+        with running(home / "data", *OWNERSHIP, *options.serve) as server:
             write_conf(home / "s3tests.conf", server.url, make_users(server))
             select = ["-k", options.only] if options.only else []
             outcomes = run(options.checkout.resolve(), home / "s3tests.conf", home / "report.xml", select)

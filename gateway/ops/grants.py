@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.errors import Code, S3Error
+from gateway.limits import DISPLAY_NAME_CHARS
 from gateway.model import Call
 from gateway.ops.context import Owner, owner_of
 from gateway.wire import acl as wire
@@ -128,7 +129,8 @@ def _user_of_id(call: Call, canonical_id: str) -> int:
 
 
 def _user_of_address(call: Call, address: str) -> int:
-    found = call.store.scan(*keys.email_range(address.encode()), 2) if address else []
+    known = 0 < len(address) <= DISPLAY_NAME_CHARS
+    found = call.store.scan(*keys.email_range(address.encode()), 2) if known else []
     if not found:
         raise S3Error(Code.UNRESOLVABLE_GRANT, fields=(("EmailAddress", address),))
     if len(found) > 1:

@@ -55,6 +55,8 @@ pub fn run(data: &[u8]) {
     not_internal(headers::metadata_directive(&map));
     not_internal(headers::tagging_directive(&map));
     not_internal(headers::refuse_unsupported(&map));
+    not_internal(panthera_wire::acl::wanted(&map));
+    not_internal(panthera_wire::acl::refuse_on_part(&map));
     not_internal(checksum::multipart_type(&map));
     if let Some(announced) = not_internal(Announced::from_headers(&map)) {
         assert_eq!(announced.algorithm().is_some(), announced.checksum.is_some());

@@ -223,26 +223,12 @@ pub fn tagging_directive(headers: &HeaderMap) -> S3Result<Directive> {
 }
 
 /// Beginnings of headers that ask for what we do not do yet. Accepting them silently would store an object that is
-/// not what the client asked for: not encrypted, not locked, not shared.
-const REFUSED: [&str; 5] = [
+/// not what the client asked for: not encrypted, not locked.
+const REFUSED: [&str; 4] = [
     "x-amz-server-side-encryption",
     "x-amz-copy-source-server-side-encryption",
     "x-amz-object-lock-",
-    "x-amz-grant-",
     "x-amz-write-offset-bytes",
-];
-
-/// Canned ACLs that say what holds without ACLs: the owner of the bucket owns its objects and nobody else sees them.
-const HARMLESS_ACLS: [&str; 2] = ["private", "bucket-owner-full-control"];
-
-/// Other canned ACLs that exist.
-const OTHER_ACLS: [&str; 6] = [
-    "public-read",
-    "public-read-write",
-    "authenticated-read",
-    "aws-exec-read",
-    "bucket-owner-read",
-    "log-delivery-write",
 ];
 
 /// Answers NotImplemented, naming the header, when a write asks for something we would have to ignore.
@@ -254,14 +240,7 @@ pub fn refuse_unsupported(headers: &HeaderMap) -> S3Result<()> {
             return Err(not_implemented(name));
         }
     }
-    match headers.get("x-amz-acl").map(HeaderValue::as_bytes) {
-        None => Ok(()),
-        Some(acl) if HARMLESS_ACLS.iter().any(|known| known.as_bytes() == acl) => Ok(()),
-        Some(acl) if OTHER_ACLS.iter().any(|known| known.as_bytes() == acl) => Err(not_implemented("x-amz-acl")),
-        Some(acl) => Err(S3Error::new(ErrorCode::InvalidArgument)
-            .field("ArgumentName", "x-amz-acl")
-            .field("ArgumentValue", String::from_utf8_lossy(acl))),
-    }
+    Ok(())
 }
 
 fn not_implemented(name: &str) -> S3Error {

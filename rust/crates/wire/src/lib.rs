@@ -3,6 +3,7 @@
 //! Belongs here: pure parsing, rendering and verification of what a client sends and reads. Does not belong here: I/O,
 //! clocks, randomness, storage, decisions about who may do what.
 
+pub mod acl;
 pub mod auth;
 pub mod checksum;
 pub mod chunked;

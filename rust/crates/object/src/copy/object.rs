@@ -18,6 +18,7 @@ use panthera_wire::xml::Writer;
 use super::{Source, check_size};
 use crate::api::{Call, OpResult, Reply, ReplyBody};
 use crate::service::ObjectService;
+use crate::write::acl::Owned;
 use crate::write::ingest::Intake;
 use crate::write::put::Target;
 use crate::write::request::{self, WriteConditions};
@@ -56,7 +57,8 @@ impl ObjectService {
         let source = self.copy_source(&call)?;
         check_size(source.record.size)?;
         refuse_no_change(&call, &source, &wishes)?;
-        let record = destination(&call, &source, &wishes)?;
+        let owned = self.owned(&call.headers, &call.bucket, call.caller.user)?;
+        let record = destination(&call, &source, &wishes, owned)?;
         let job = CopyJob { service: Arc::clone(self), call: Parts::of(call), source, record, wishes, conditions };
         if job.reads() && job.source.record.size > SLOW_BYTES {
             return Ok(Reply { body: ReplyBody::Slow(Box::pin(job.run())), ..Reply::empty(http::StatusCode::OK) });
@@ -176,11 +178,11 @@ fn refuse_no_change(call: &Call, source: &Source, wishes: &Wishes) -> S3Result<(
     ))
 }
 
-/// The record of the copy: the source's content; metadata, tags and class as the directives say. Storage class and
-/// redirect location are never taken from the source.
-fn destination(call: &Call, source: &Source, wishes: &Wishes) -> S3Result<ObjectRecord> {
+/// The record of the copy: the source's content; metadata, tags and class as the directives say. Storage class,
+/// redirect location and access control list are never taken from the source.
+fn destination(call: &Call, source: &Source, wishes: &Wishes, owned: Owned) -> S3Result<ObjectRecord> {
     let mut record = source.record.clone();
-    record.owner = call.caller.user;
+    (record.owner, record.acl) = (owned.owner, owned.acl);
     record.storage_class = wishes.storage_class.unwrap_or(storage_class::STANDARD);
     let asked = ObjectHeaders::from_headers(&call.headers)?;
     match wishes.metadata {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use panthera_base::limits::PAGE_KEYS;
 use panthera_base::{ErrorCode, S3Error, S3Result, Timestamp};
-use panthera_meta::records::{ObjectView, storage_class, tag};
+use panthera_meta::records::{BucketRecord, ObjectView, storage_class, tag};
 use panthera_meta::{KEY_LIMIT, MetaError, Snapshot, Step, keys};
 use panthera_wire::checksum::{Algorithm, ChecksumType};
 use panthera_wire::xml::{Writer, push_number};
@@ -46,8 +46,8 @@ impl ObjectService {
         page.await.unwrap_or_else(|error| Err(S3Error::internal(error)))
     }
 
-    fn owners<'s>(&self, snapshot: &'s dyn Snapshot) -> Owners<'s> {
-        Owners::new(snapshot)
+    fn owners<'s>(&self, snapshot: &'s dyn Snapshot, bucket: &BucketRecord) -> Owners<'s> {
+        Owners::new(snapshot, bucket)
     }
 }
 

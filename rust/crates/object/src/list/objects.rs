@@ -66,7 +66,7 @@ impl ObjectService {
 
     fn page(&self, call: &Call, params: &Params<'_>, position: &[u8], owner: bool) -> S3Result<Listed> {
         let snapshot = self.meta.snapshot().map_err(S3Error::internal)?;
-        let owners = owner.then(|| self.owners(&*snapshot));
+        let owners = owner.then(|| self.owners(&*snapshot, &call.bucket));
         list(&*snapshot, call.bucket.id, params, position, owners).map_err(S3Error::internal)
     }
 }

@@ -1,13 +1,11 @@
 //! Owner elements: one look-up for each distinct owner of a page.
 
 use panthera_base::UserId;
-use panthera_meta::records::UserRecord;
+use panthera_meta::records::{BucketRecord, Ownership, UserRecord};
 use panthera_meta::{MetaError, Snapshot, keys};
+use panthera_wire::acl::ANONYMOUS_ID;
 use panthera_wire::hex;
 use panthera_wire::xml::Writer;
-
-/// The canonical id AWS gives to whoever wrote without signing.
-const ANONYMOUS_ID: &str = "65a011a29cdf8ec533ec3d1ccaae921c";
 
 /// What an owner element says.
 #[derive(Clone, Debug)]
@@ -21,22 +19,30 @@ pub(super) struct Owner {
 /// The owners met on a page, and their rendered `<Owner>` elements.
 pub(super) struct Owners<'s> {
     snapshot: &'s dyn Snapshot,
+    /// Who owns everything, whoever wrote it: the bucket's owner, where object ownership says so.
+    all: Option<UserId>,
     met: Vec<(UserId, Owner, Vec<u8>)>,
 }
 
 impl<'s> Owners<'s> {
-    pub fn new(snapshot: &'s dyn Snapshot) -> Self {
-        Self { snapshot, met: Vec::new() }
+    pub fn new(snapshot: &'s dyn Snapshot, bucket: &BucketRecord) -> Self {
+        let all = (bucket.ownership == Ownership::BucketOwnerEnforced).then_some(bucket.owner);
+        Self { snapshot, all, met: Vec::new() }
     }
 
-    /// The user's `<Owner>` element.
+    /// The `<Owner>` element of what this user owns.
     pub fn element(&mut self, user: UserId) -> Result<&[u8], MetaError> {
-        let at = self.meet(user)?;
+        let at = self.meet(self.all.unwrap_or(user))?;
         Ok(&self.met[at].2)
     }
 
-    /// The user.
+    /// The owner of what this user owns.
     pub fn owner(&mut self, user: UserId) -> Result<&Owner, MetaError> {
+        self.user(self.all.unwrap_or(user))
+    }
+
+    /// The user himself.
+    pub fn user(&mut self, user: UserId) -> Result<&Owner, MetaError> {
         let at = self.meet(user)?;
         Ok(&self.met[at].1)
     }

@@ -32,9 +32,10 @@ impl ObjectService {
 
         let mut head = Writer::document(ROOT, parts.out.buffer().len() + 4096);
         head.text("Bucket", &call.bucket_name).bytes("Key", &call.key).text("UploadId", id);
-        let mut owners = self.owners(&*snapshot);
+        let mut owners = self.owners(&*snapshot, &call.bucket);
+        let initiator = owners.user(upload.initiator()).map_err(S3Error::internal)?;
+        owners::put(&mut head, "Initiator", initiator);
         let owner = owners.owner(upload.object.owner).map_err(S3Error::internal)?;
-        owners::put(&mut head, "Initiator", owner);
         owners::put(&mut head, "Owner", owner);
         head.text("StorageClass", storage_class::name(upload.object.storage_class).unwrap_or_default());
         if let Some(algorithm) = Algorithm::from_code(upload.checksum_algorithm) {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use panthera_base::limits::PAGE_KEYS;
 use panthera_base::{BucketId, ErrorCode, Ordinal, UserId};
 use panthera_meta::lmdb::{Lmdb, Options};
-use panthera_meta::records::{Checksum, ObjectRecord, PartRecord, UploadRecord, Versioning, encode_ordinal};
+use panthera_meta::records::{Checksum, ObjectRecord, Ownership, PartRecord, UploadRecord, Versioning, encode_ordinal};
 use panthera_meta::{Batch, keys};
 use panthera_wire::uri::percent_decode;
 use panthera_wire::xml::Reader;
@@ -55,6 +55,8 @@ impl Fixture {
             let mut call = scene.call(op, key);
             let mut bucket = scene.bucket.clone();
             bucket.id = self.0;
+            // Where the bucket's owner owns everything, nobody else would be shown.
+            bucket.ownership = Ownership::ObjectWriter;
             call.bucket = Arc::new(bucket);
             call.query = Query(query.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect());
             match op {

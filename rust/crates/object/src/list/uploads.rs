@@ -41,7 +41,7 @@ impl ObjectService {
         let mut uploads = Uploads {
             params: &params,
             bucket: call.bucket.id,
-            owners: self.owners(&*snapshot),
+            owners: self.owners(&*snapshot, &call.bucket),
             page: Page::new(params.filter(), params.limit),
             body: Body::new(0),
             last_key: Vec::new(),
@@ -110,13 +110,12 @@ impl Uploads<'_, '_> {
 
     fn put(&mut self, key: &[u8], ordinal: Ordinal, value: &[u8]) -> Result<(), MetaError> {
         let upload = UploadRecord::decode(value)?;
-        let owner = self.owners.owner(upload.object.owner)?;
         let out = &mut self.body.entries;
         out.raw(b"<Upload>");
         self.params.put_key(out, "Key", key);
         out.text("UploadId", &ordinal.to_wire());
-        super::owners::put(out, "Initiator", owner);
-        super::owners::put(out, "Owner", owner);
+        super::owners::put(out, "Initiator", self.owners.user(upload.initiator())?);
+        super::owners::put(out, "Owner", self.owners.owner(upload.object.owner)?);
         out.text("StorageClass", storage_class::name(upload.object.storage_class).unwrap_or_default());
         out.time("Initiated", whole_second(ordinal.timestamp()));
         if let Some(algorithm) = Algorithm::from_code(upload.checksum_algorithm) {

@@ -59,7 +59,7 @@ impl ObjectService {
             params: &params,
             bucket: call.bucket.id,
             snapshot: &*snapshot,
-            owners: self.owners(&*snapshot),
+            owners: self.owners(&*snapshot, &call.bucket),
             marker,
             page: Page::new(params.filter(), params.limit),
             body: Body::new(params.limit),

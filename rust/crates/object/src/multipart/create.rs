@@ -16,11 +16,12 @@ impl ObjectService {
     pub(crate) async fn create_multipart_upload(&self, mut call: Call) -> OpResult {
         request::prepare(&mut call)?;
         let checksum = multipart_type(&call.headers)?;
+        let (writer, owned) = (call.caller.user, self.owned(&call.headers, &call.bucket, call.caller.user)?);
         let mut record = UploadRecord {
-            object: request::describe(&call.headers, call.caller.user)?,
+            initiator: (owned.owner != writer).then_some(writer),
+            object: request::describe(&call.headers, owned)?,
             checksum_algorithm: checksum.map_or(0, |(algorithm, _)| algorithm.code()),
             checksum_kind: checksum.map_or(0, |(_, kind)| kind.code()),
-            initiator: None,
         };
         let (bucket, name, key) = (call.bucket.id, &*call.bucket_name, &*call.key);
         let plan = |snapshot: &dyn Snapshot| {

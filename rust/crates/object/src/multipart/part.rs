@@ -35,7 +35,7 @@ impl PartPlace<'_> {
 
 impl ObjectService {
     pub(crate) async fn upload_part(&self, mut call: Call) -> OpResult {
-        request::prepare(&mut call)?;
+        request::prepare_part(&mut call)?;
         let announced = Announced::from_headers(&call.headers)?;
         require_length(&call)?;
         let domain = self.domain_key(call.bucket.tenant)?;

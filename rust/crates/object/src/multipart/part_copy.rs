@@ -38,7 +38,7 @@ struct PartCopyJob {
 
 impl ObjectService {
     pub(crate) async fn upload_part_copy(self: &Arc<Self>, mut call: Call) -> OpResult {
-        request::prepare(&mut call)?;
+        request::prepare_part(&mut call)?;
         let place = PartPlace::of(&call)?;
         let upload = self.open_upload(&place)?;
         let range = headers::copy_source_range(&call.headers)?;

@@ -1,5 +1,6 @@
 //! Writing objects: payload to chunks, what a request says about the object, pure plans of every change, PutObject.
 
+pub(crate) mod acl;
 pub(crate) mod buffer;
 mod cutter;
 pub(crate) mod ingest;

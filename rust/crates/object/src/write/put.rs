@@ -39,7 +39,8 @@ impl ObjectService {
     pub(crate) async fn put_object(&self, mut call: Call) -> OpResult {
         request::prepare(&mut call)?;
         let expected = Expected::new(Announced::from_headers(&call.headers)?);
-        let mut record = request::describe(&call.headers, call.caller.user)?;
+        let owned = self.owned(&call.headers, &call.bucket, call.caller.user)?;
+        let mut record = request::describe(&call.headers, owned)?;
         let conditions = WriteConditions::from_headers(&call.headers);
         let declared = require_length(&call)?;
         if !conditions.is_empty() && declared.is_none_or(|len| len > EARLY_CHECK_BYTES) {

@@ -4,15 +4,16 @@
 //! (crate `wire`), bodies, plans.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use panthera_base::{ErrorCode, Ordinal, S3Error, S3Result, Timestamp, UserId, limits};
+use panthera_base::{ErrorCode, Ordinal, S3Error, S3Result, Timestamp, limits};
 use panthera_meta::records::{Checksum, ObjectRecord, ObjectView, content_type};
 use panthera_meta::{key_fits, keys};
 use panthera_wire::checksum::{Algorithm, ChecksumType, Composite, Digest};
 use panthera_wire::conditions::{Comparison, etag_in};
 use panthera_wire::headers::{self, ObjectHeaders};
-use panthera_wire::{hex, tagging};
+use panthera_wire::{acl, hex, tagging};
 
 use super::KeyRows;
+use super::acl::Owned;
 use super::key_rows::Row;
 use crate::api::Call;
 use crate::service::ObjectService;
@@ -23,6 +24,12 @@ pub(crate) fn prepare(call: &mut Call) -> S3Result<()> {
     headers::adopt_hoisted(&mut call.headers, &call.query.0)?;
     headers::refuse_unsupported(&call.headers)?;
     check_key(&call.key)
+}
+
+/// The same for a part, which has no access control list of its own.
+pub(crate) fn prepare_part(call: &mut Call) -> S3Result<()> {
+    prepare(call)?;
+    acl::refuse_on_part(&call.headers)
 }
 
 /// A key that can be stored.
@@ -38,13 +45,14 @@ pub(crate) fn check_key(key: &[u8]) -> S3Result<()> {
 }
 
 /// The record a request describes: everything but its bytes.
-pub(crate) fn describe(headers: &HeaderMap, owner: UserId) -> S3Result<ObjectRecord> {
+pub(crate) fn describe(headers: &HeaderMap, owned: Owned) -> S3Result<ObjectRecord> {
     let storage_class = headers::storage_class(headers)?.unwrap_or_default();
     let tags = match headers.get("x-amz-tagging") {
         Some(value) => tagging::from_header(value.as_bytes())?,
         None => Vec::new(),
     };
-    let mut record = ObjectRecord { owner, storage_class, tags, ..ObjectRecord::default() };
+    let Owned { owner, acl } = owned;
+    let mut record = ObjectRecord { owner, acl, storage_class, tags, ..ObjectRecord::default() };
     set_headers(&mut record, ObjectHeaders::from_headers(headers)?);
     Ok(record)
 }

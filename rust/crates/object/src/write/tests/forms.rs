@@ -21,7 +21,7 @@ async fn a_form_stores_its_file() {
     let scene = stage(Versioning::Never);
     let fields = [
         ("key", "up/${filename}"),
-        ("acl", "private"),
+        ("acl", "bucket-owner-full-control"),
         ("content-type", "text/plain"),
         ("x-amz-meta-a", "1"),
         ("tagging", "<Tagging><TagSet><Tag><Key>a</Key><Value>1</Value></Tag></TagSet></Tagging>"),
@@ -69,7 +69,7 @@ async fn refusals_leave_nothing() {
         (vec![("key", "k"), (range, "2,3")], Body::unknown("x", 1), ErrorCode::EntityTooSmall),
         (vec![("key", "k"), (range, "2,3")], Body::unknown("xxxx", 1), ErrorCode::EntityTooLarge),
         (vec![("key", "k"), ("x-amz-checksum-sha256", "sailorjerry")], Body::unknown("x", 1), ErrorCode::BadDigest),
-        (vec![("key", "k"), ("acl", "public-read")], Body::unknown("x", 1), ErrorCode::NotImplemented),
+        (vec![("key", "k"), ("acl", "public-read")], Body::unknown("x", 1), ErrorCode::AccessControlListNotSupported),
         (vec![("key", "k"), ("tagging", "<Tagging/>")], Body::unknown("x", 1), ErrorCode::MalformedXML),
         (vec![("key", "k"), ("x-amz-meta-a", "a\nb")], Body::unknown("x", 1), ErrorCode::InvalidArgument),
         (vec![("key", "k")], Body::unknown("x", 1).breaking(ErrorCode::IncompleteBody), ErrorCode::IncompleteBody),

@@ -7,6 +7,7 @@ mod copies;
 mod deletes;
 mod forms;
 mod invariants;
+mod lists;
 mod model;
 mod uploads;
 
