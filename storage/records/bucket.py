@@ -2,7 +2,7 @@
 
 import struct
 from dataclasses import dataclass, replace
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Final, TypedDict, Unpack
 
 from storage.records.fence import FenceRecord, Versioning, versioning_of
@@ -11,7 +11,8 @@ from storage.records.sections import Others, encoded, others, read_sections, tex
 
 _FIXED: Final = struct.Struct("<BBHIIIQQ")
 _FLAG_OBJECT_LOCK: Final = 1
-_REGION, _OWNERSHIP, _ACL = 1, 66, 67
+_REGION, _POLICY, _PUBLIC_ACCESS_BLOCK, _OWNERSHIP, _ACL = 1, 64, 65, 66, 67
+_KNOWN: Final = (_REGION, _POLICY, _PUBLIC_ACCESS_BLOCK, _OWNERSHIP, _ACL)
 
 
 class Ownership(IntEnum):
@@ -20,6 +21,15 @@ class Ownership(IntEnum):
     BUCKET_OWNER_ENFORCED = 0
     BUCKET_OWNER_PREFERRED = 1
     OBJECT_WRITER = 2
+
+
+class PublicAccessBlock(IntFlag):
+    """The settings of Block Public Access that are on."""
+
+    BLOCK_PUBLIC_ACLS = 1
+    IGNORE_PUBLIC_ACLS = 2
+    BLOCK_PUBLIC_POLICY = 4
+    RESTRICT_PUBLIC_BUCKETS = 8
 
 
 class BucketChange(TypedDict, total=False):
@@ -32,6 +42,8 @@ class BucketChange(TypedDict, total=False):
     region: str | None
     ownership: Ownership
     acl: bytes | None
+    policy: bytes | None
+    public_access_block: PublicAccessBlock | None
     others: Others
 
 
@@ -40,6 +52,7 @@ class BucketRecord:
     """A bucket and its compiled configuration. `generation` grows with every change of configuration.
 
     `acl` is a list of grants (`records/acl.py`); None is the owner alone.
+    `policy` is the compiled bucket policy; `public_access_block` is None without a configuration.
     """
 
     id: int
@@ -52,6 +65,8 @@ class BucketRecord:
     region: str | None = None
     ownership: Ownership = Ownership.BUCKET_OWNER_ENFORCED
     acl: bytes | None = None
+    policy: bytes | None = None
+    public_access_block: PublicAccessBlock | None = None
     others: Others = ()
 
     @classmethod
@@ -73,7 +88,9 @@ class BucketRecord:
             region=text("bucket", sections.get(_REGION)),
             ownership=_ownership(fields, sections.get(_OWNERSHIP)),
             acl=sections.get(_ACL),
-            others=others(sections, (_REGION, _OWNERSHIP, _ACL)),
+            policy=sections.get(_POLICY),
+            public_access_block=_block(fields, sections.get(_PUBLIC_ACCESS_BLOCK)),
+            others=others(sections, _KNOWN),
         )
 
     def encode(self) -> bytes:
@@ -92,6 +109,8 @@ class BucketRecord:
             (_REGION, encoded(self.region)),
             (_OWNERSHIP, bytes([self.ownership]) if self.ownership else None),
             (_ACL, self.acl),
+            (_POLICY, self.policy),
+            (_PUBLIC_ACCESS_BLOCK, None if self.public_access_block is None else bytes([self.public_access_block])),
         ]
         return fixed + write_sections(known, self.others)
 
@@ -111,3 +130,11 @@ def _ownership(fields: Fields, section: bytes | None) -> Ownership:
     if len(section) != 1 or section[0] not in (Ownership.BUCKET_OWNER_PREFERRED, Ownership.OBJECT_WRITER):
         raise fields.wrong(len(fields.data), "unknown ownership")
     return Ownership(section[0])
+
+
+def _block(fields: Fields, value: bytes | None) -> PublicAccessBlock | None:
+    if value is None:
+        return None
+    if len(value) != 1 or value[0] > sum(PublicAccessBlock):
+        raise fields.wrong(_FIXED.size, "a public access block is one byte of four settings")
+    return PublicAccessBlock(value[0])

@@ -27,6 +27,7 @@ mod model;
 mod node;
 mod paths;
 mod permission;
+pub mod policy;
 mod ptree;
 mod ranges;
 mod resolve;

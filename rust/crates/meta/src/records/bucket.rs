@@ -8,6 +8,8 @@ use super::{FenceRecord, Fields, OtherSections, RecordError, Section, VERSION, V
 const FIXED_BYTES: usize = 32;
 const FLAG_OBJECT_LOCK: u16 = 1;
 const TAG_REGION: u8 = 1;
+const TAG_POLICY: u8 = 64;
+const TAG_PUBLIC_ACCESS_BLOCK: u8 = 65;
 const TAG_OWNERSHIP: u8 = 66;
 const TAG_ACL: u8 = 67;
 
@@ -28,6 +30,38 @@ impl Ownership {
     /// The ownership with this number.
     pub fn from_u8(number: u8) -> Option<Self> {
         [Self::BucketOwnerEnforced, Self::BucketOwnerPreferred, Self::ObjectWriter].get(number as usize).copied()
+    }
+}
+
+/// The settings of Block Public Access, as bits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PublicAccessBlock(u8);
+
+impl PublicAccessBlock {
+    /// BlockPublicAcls: public ACLs cannot be put.
+    pub const BLOCK_PUBLIC_ACLS: Self = Self(1);
+    /// IgnorePublicAcls: public ACLs grant nothing.
+    pub const IGNORE_PUBLIC_ACLS: Self = Self(2);
+    /// BlockPublicPolicy: a public policy cannot be put.
+    pub const BLOCK_PUBLIC_POLICY: Self = Self(4);
+    /// RestrictPublicBuckets: a public policy grants nothing outside of the owner's account.
+    pub const RESTRICT_PUBLIC_BUCKETS: Self = Self(8);
+    /// All four.
+    pub const ALL: Self = Self(15);
+
+    /// The settings of these bits; `None` when a bit is unknown.
+    pub fn from_bits(bits: u8) -> Option<Self> {
+        (bits & !Self::ALL.0 == 0).then_some(Self(bits))
+    }
+
+    /// As bits.
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Whether all of `other` are on.
+    pub fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
     }
 }
 
@@ -54,6 +88,10 @@ pub struct BucketRecord {
     pub ownership: Ownership,
     /// Its access control list, compiled ([`super::decode_acl`]); `None` is the owner alone.
     pub acl: Option<Vec<u8>>,
+    /// The compiled bucket policy.
+    pub policy: Option<Vec<u8>>,
+    /// Which of the four settings of Block Public Access are on; `None` without a configuration.
+    pub public_access_block: Option<PublicAccessBlock>,
     /// Sections this version does not know.
     pub others: OtherSections,
 }
@@ -78,6 +116,8 @@ impl BucketRecord {
             region: None,
             ownership: Ownership::default(),
             acl: None,
+            policy: None,
+            public_access_block: None,
             others: Vec::new(),
         };
         let unknown = |section: &Section<'_>| fields.wrong(section.offset, "unknown ownership");
@@ -87,6 +127,8 @@ impl BucketRecord {
                 TAG_REGION => record.region = Some(fields.text(&section)?),
                 TAG_OWNERSHIP => record.ownership = ownership(&section).ok_or_else(|| unknown(&section))?,
                 TAG_ACL => record.acl = Some(section.bytes.to_vec()),
+                TAG_POLICY => record.policy = Some(section.bytes.to_vec()),
+                TAG_PUBLIC_ACCESS_BLOCK => record.public_access_block = Some(block(&fields, &section)?),
                 tag => record.others.push((tag, section.bytes.to_vec())),
             }
         }
@@ -109,6 +151,9 @@ impl BucketRecord {
             sections.put_owned(TAG_OWNERSHIP, vec![self.ownership as u8]);
         }
         sections.put_some(TAG_ACL, self.acl.as_deref());
+        sections.put_some(TAG_POLICY, self.policy.as_deref());
+        let block = self.public_access_block.map(|block| [block.bits()]);
+        sections.put_some(TAG_PUBLIC_ACCESS_BLOCK, block.as_ref().map(<[u8; 1]>::as_slice));
         sections.put_others(&self.others);
         sections.write(&mut out);
         out
@@ -124,4 +169,11 @@ impl BucketRecord {
 fn ownership(section: &Section<'_>) -> Option<Ownership> {
     let &[number] = section.bytes else { return None };
     Ownership::from_u8(number).filter(|known| *known != Ownership::default())
+}
+
+fn block(fields: &Fields<'_>, section: &Section<'_>) -> Result<PublicAccessBlock, RecordError> {
+    match section.bytes {
+        &[bits] => PublicAccessBlock::from_bits(bits).ok_or_else(|| fields.wrong(section.offset, "unknown setting")),
+        _ => Err(fields.wrong(section.offset, "public access block is not one byte")),
+    }
 }
