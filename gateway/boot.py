@@ -31,6 +31,7 @@ from gateway.forgetting import Forgetting
 from gateway.groups import GROUP, ROLE, Groups
 from gateway.model import Place
 from gateway.ops.grants import OWNERSHIPS
+from gateway.ops.policy import recompile
 from gateway.ops.table import ACTIONS, HANDLERS, core_rows
 from gateway.remote import ROOT_FILE, read_root_file
 from storage.native import ConfigError, Core, StoreError, generate_key
@@ -87,6 +88,8 @@ async def _run(config: Config, core: Core, say: Callable[[str], None]) -> None:
     loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, _reload_tls, config, core))
     accounts = Accounts(core, clock_us=_clock_us, entropy=generate_key)
     root, first_start = _root(config, accounts)
+    if recompiled := recompile(core):
+        _log.info("compiled %s bucket policies again for this version", recompiled)
     services = _admin_services(core, accounts, lambda: not stop.is_set())
     dispatcher = Dispatcher(loop, HANDLERS, core, _place(config), services.forgetting)
     with _admin_socket(config) as admin_socket:

@@ -28,6 +28,7 @@ class Code(StrEnum):
     INVALID_REQUEST = "InvalidRequest"
     INVALID_TAG = "InvalidTag"
     MALFORMED_ACL = "MalformedACLError"
+    MALFORMED_POLICY = "MalformedPolicy"
     MALFORMED_XML = "MalformedXML"
     METADATA_CONFIGURATION_NOT_FOUND = "MetadataConfigurationNotFound"
     METHOD_NOT_ALLOWED = "MethodNotAllowed"

@@ -16,7 +16,7 @@ from authz.policy.document import (
     parse_identity_policy,
 )
 from authz.policy.errors import PolicyError
-from authz.policy.principals import NOBODY, Named, PrincipalKind, Resolved
+from authz.policy.principals import NOBODY, Named, Principal, PrincipalKind, Resolved
 from authz.policy.public import is_public
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Document",
     "Named",
     "PolicyError",
+    "Principal",
     "PrincipalKind",
     "Resolved",
     "compile_bucket_policy",

@@ -31,11 +31,11 @@ def repeated(attempt: Callable[[], T]) -> T:
 
 
 def change_bucket(
-    call: Call, change: Callable[[BucketRecord], BucketRecord], document: tuple[str, bytes | None] | None = None
+    call: Call, change: Callable[[BucketRecord], BucketRecord], *documents: tuple[str, bytes | None]
 ) -> None:
     """Changes the bucket's configuration: its record, and the fence that commits on its objects are guarded by.
 
-    `document` is stored with it under its name or, with None, removed.
+    `documents` are stored with it under their names or, with None, removed.
     """
     number = bucket_of(call).id
 
@@ -46,8 +46,7 @@ def change_bucket(
         puts = [put(row, new.encode())]
         if (new.versioning, new.object_lock) != (old.versioning, old.object_lock):
             puts.append(put(keys.fence(number), new.fence(new.generation).encode()))
-        if document is not None:
-            puts.append(_document_op(number, *document))
+        puts += [_document_op(number, *document) for document in documents]
         call.store.commit([equals(row, before)], puts)
 
     repeated(attempt)

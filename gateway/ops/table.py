@@ -14,7 +14,18 @@ from collections.abc import Iterable
 from typing import Final
 
 from gateway.limits import ACL_BODY_BYTES, SMALL_BODY_BYTES, TAGGING_BODY_BYTES
-from gateway.ops import acl, buckets, cors, ownership, service, tagging, unset, versioning
+from gateway.ops import (
+    acl,
+    buckets,
+    cors,
+    ownership,
+    policy,
+    public_access,
+    service,
+    tagging,
+    unset,
+    versioning,
+)
 from gateway.ops.row import Also, Auth, CoreRow, Handler, Row, Scope, TableError
 
 _GET_PARAMS: Final = (
@@ -168,15 +179,18 @@ _MODEL: Final = (
     _row("PutObjectAcl", "PUT object ?acl", "s3:PutObjectAcl", version="s3:PutObjectVersionAcl", params="versionId",
          event="s3:ObjectAcl:Put", handler=acl.put_object_acl, body=ACL_BODY_BYTES),
     # Policy, public access, ownership, attributes
-    _row("GetBucketPolicy", "GET bucket ?policy", "s3:GetBucketPolicy", handler=unset.get_bucket_policy),
-    _row("PutBucketPolicy", "PUT bucket ?policy", "s3:PutBucketPolicy"),
-    _row("DeleteBucketPolicy", "DELETE bucket ?policy", "s3:DeleteBucketPolicy"),
+    _row("GetBucketPolicy", "GET bucket ?policy", "s3:GetBucketPolicy", handler=policy.get_bucket_policy),
+    _row("PutBucketPolicy", "PUT bucket ?policy", "s3:PutBucketPolicy", handler=policy.put_bucket_policy,
+         body=SMALL_BODY_BYTES, checksum=True),
+    _row("DeleteBucketPolicy", "DELETE bucket ?policy", "s3:DeleteBucketPolicy", handler=policy.delete_bucket_policy),
     _row("GetBucketPolicyStatus", "GET bucket ?policyStatus", "s3:GetBucketPolicyStatus",
-         handler=unset.get_bucket_policy_status),
+         handler=policy.get_bucket_policy_status),
     _row("GetPublicAccessBlock", "GET bucket ?publicAccessBlock", "s3:GetBucketPublicAccessBlock",
-         handler=unset.get_public_access_block),
-    _row("PutPublicAccessBlock", "PUT bucket ?publicAccessBlock", "s3:PutBucketPublicAccessBlock"),
-    _row("DeletePublicAccessBlock", "DELETE bucket ?publicAccessBlock", "s3:PutBucketPublicAccessBlock"),
+         handler=public_access.get_public_access_block),
+    _row("PutPublicAccessBlock", "PUT bucket ?publicAccessBlock", "s3:PutBucketPublicAccessBlock",
+         handler=public_access.put_public_access_block, body=SMALL_BODY_BYTES, checksum=True),
+    _row("DeletePublicAccessBlock", "DELETE bucket ?publicAccessBlock", "s3:PutBucketPublicAccessBlock",
+         handler=public_access.delete_public_access_block),
     _row("GetBucketOwnershipControls", "GET bucket ?ownershipControls", "s3:GetBucketOwnershipControls",
          handler=ownership.get_bucket_ownership_controls),
     _row("PutBucketOwnershipControls", "PUT bucket ?ownershipControls", "s3:PutBucketOwnershipControls",

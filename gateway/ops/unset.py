@@ -45,9 +45,6 @@ def _no_configurations(root: str) -> Handler:
     return _default(tree(root, text("IsTruncated", value=False)))
 
 
-get_bucket_policy: Final = _missing(Code.NO_SUCH_BUCKET_POLICY)
-get_bucket_policy_status: Final = _missing(Code.NO_SUCH_BUCKET_POLICY)
-get_public_access_block: Final = _missing(Code.NO_SUCH_PUBLIC_ACCESS_BLOCK)
 get_bucket_cors: Final = _missing(Code.NO_SUCH_CORS_CONFIGURATION)
 get_bucket_website: Final = _missing(Code.NO_SUCH_WEBSITE_CONFIGURATION)
 get_bucket_lifecycle_configuration: Final = _missing(Code.NO_SUCH_LIFECYCLE_CONFIGURATION)

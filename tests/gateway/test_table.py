@@ -113,7 +113,9 @@ def test_preflight_accepts_every_word_because_it_comes_to_the_address_of_another
 def test_only_documents_that_must_carry_a_checksum_ask_for_one() -> None:
     assert {name for name, row in HANDLERS.items() if row.checksum} == {
         "PutBucketOwnershipControls",
+        "PutBucketPolicy",
         "PutBucketTagging",
         "PutBucketVersioning",
         "PutObjectTagging",
+        "PutPublicAccessBlock",
     }

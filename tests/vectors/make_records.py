@@ -15,7 +15,7 @@ from typing import Any
 from storage.records import content_type, keys, pointer
 from storage.records.acl import Grant, Kind, Permission, encode_acl, full_control
 from storage.records.audit import AuditKind, AuditOutcome, AuditRecord
-from storage.records.bucket import BucketRecord, Ownership
+from storage.records.bucket import BucketRecord, Ownership, PublicAccessBlock
 from storage.records.credential import CredentialRecord
 from storage.records.fence import FenceRecord, Versioning
 from storage.records.group import GroupRecord, RoleRecord
@@ -98,6 +98,10 @@ CASES: dict[str, dict[str, Any]] = {
         ),
         "with lists": BucketRecord(1, 1, 7, NOW, ownership=Ownership.OBJECT_WRITER, acl=ACL, others=OTHERS),
         "preferred": BucketRecord(1, 1, 7, NOW, ownership=Ownership.BUCKET_OWNER_PREFERRED, acl=encode_acl(())),
+        "with policy": BucketRecord(
+            1, 1, 7, NOW, policy=b"\x01\x00\x00\x00", public_access_block=PublicAccessBlock(10)
+        ),
+        "nothing blocked": BucketRecord(1, 1, 7, NOW, public_access_block=PublicAccessBlock(0), others=OTHERS),
     },
     "fence": {
         "new": FenceRecord(),

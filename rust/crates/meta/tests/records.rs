@@ -100,7 +100,9 @@ fn read(kind: &str, bytes: &[u8]) -> Result<(Value, Vec<u8>), RecordError> {
             let r = BucketRecord::decode(bytes)?;
             let fields = json!({"id": r.id.0, "tenant": r.tenant.0, "owner": r.owner.0, "created_us": r.created.0,
                 "versioning": r.versioning as u8, "object_lock": r.object_lock, "generation": r.generation,
-                "region": r.region, "ownership": r.ownership as u8, "acl": some(&r.acl), "others": others(&r.others)});
+                "region": r.region, "policy": some(&r.policy),
+                "public_access_block": r.public_access_block.map(PublicAccessBlock::bits),
+                "ownership": r.ownership as u8, "acl": some(&r.acl), "others": others(&r.others)});
             (fields, r.encode())
         }
         "fence" => {

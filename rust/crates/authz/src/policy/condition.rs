@@ -127,12 +127,7 @@ fn judge(seen: &Seen, flags: u8, negated: bool) -> Tri {
     }
 }
 
-fn null(
-    (count, mut values): (u16, Reader<'_>),
-    key: u8,
-    suffix: &str,
-    facts: &dyn Facts,
-) -> Option<Tri> {
+fn null((count, mut values): (u16, Reader<'_>), key: u8, suffix: &str, facts: &dyn Facts) -> Option<Tri> {
     let mut present = false;
     let answer = ask(key, suffix, facts, &mut |_| present = true)?;
     let mut holds = false;
@@ -160,7 +155,12 @@ fn ask(
 }
 
 /// Whether the value fits any of the policy's values.
-fn one_of((count, mut values): (u16, Reader<'_>), compare: Compare, value: &Value<'_>, facts: &dyn Facts) -> Option<Tri> {
+fn one_of(
+    (count, mut values): (u16, Reader<'_>),
+    compare: Compare,
+    value: &Value<'_>,
+    facts: &dyn Facts,
+) -> Option<Tri> {
     let mut found = Tri::False;
     for _ in 0..count {
         found = or(found, fits(&mut values, compare, value, facts)?);
