@@ -49,6 +49,12 @@ _JSON: Final = "application/json"
 _UNDECODABLE: Final = b"\0"
 """What stands for a policy that can no longer be compiled: Rust reads no version 0, and what it cannot read denies."""
 
+_NAMED: Final = {
+    Named.USER: (PrincipalKind.USER, keys.user_name),
+    Named.ROLE: (PrincipalKind.ROLE, keys.role_name),
+}
+"""What a name inside an account stands for, and the row it is found by."""
+
 Found = dict[str, Resolved | None]
 """Principals by their text, NOBODY for those that match nobody."""
 
@@ -207,17 +213,12 @@ class _Directory:
     def _inside(self, tenant: int, principal: Principal) -> Resolved | None:
         if principal.named is Named.ACCOUNT:
             return Resolved(PrincipalKind.ACCOUNT, tenant)
-        if principal.named is not Named.USER:
-            return None
-        pointer = self._store.get(keys.user_name(tenant, principal.name.encode()))
-        return None if pointer is None else Resolved(PrincipalKind.USER, tenant, decode_id(pointer))
+        kind, name_row = _NAMED[principal.named]
+        pointer = self._store.get(name_row(tenant, principal.name.encode()))
+        return None if pointer is None else Resolved(kind, tenant, decode_id(pointer))
 
     def _canonical(self, canonical_id: bytes) -> Resolved | None:
-        start, end = keys.kind_range(keys.USER)
-        while rows := self._store.scan(start, end, ADMIN_PAGE):
-            for _, value in rows:
-                user = UserRecord.decode(value)
-                if user.canonical_id == canonical_id and not user.disabled:
-                    return Resolved(PrincipalKind.USER, user.tenant, user.id)
-            start = rows[-1][0] + b"\0"
-        return None
+        pointer = self._store.get(keys.canonical_id(canonical_id))
+        row = None if pointer is None else self._store.get(keys.user(decode_id(pointer)))
+        user = None if row is None else UserRecord.decode(row)
+        return None if user is None or user.disabled else Resolved(PrincipalKind.USER, user.tenant, user.id)
