@@ -153,6 +153,14 @@ class Relations:
     def accept(self, tenant: int, token: bytes) -> int: ...
     def revision(self) -> int: ...
     def catch_up(self) -> int: ...
+    def schema(self, tenant: int) -> tuple[int, str | None, list[tuple[int, int, int, int, str]], list[str], list[int]]:
+        """Revision (0: built in), text (None: built in), relations as (number, class, targets, subjects, name), names of
+        permissions by number, numbers that new relations may get."""
+    def apply_schema(
+        self, tenant: int, source: str, compiled: bytes, against: int, dry_run: bool = False
+    ) -> tuple[int, list[Tuple]]:
+        """Puts a schema in force. The revision, and tuples it has no place for: then it was refused. RelationError of
+        kind "schema_changed" when the schema in force is not of revision `against`."""
     def trim_log(self, keep_from: int) -> bool: ...
 
 @final

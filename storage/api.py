@@ -39,7 +39,8 @@ class Conflict(Exception):  # noqa: N818  an expected outcome of a commit, not a
 class RelationError(Exception):
     """Why the relationship engine gave no answer. A check that ends in one is a deny.
 
-    `kind` is one of `invalid` `precondition` `exists` `idempotency` `limit` `bad_token` `not_yet` `trimmed`; `number`
+    `kind` is one of `invalid` `precondition` `exists` `idempotency` `limit` `bad_token` `not_yet` `trimmed`
+    `schema_changed`; `number`
     is the index of the change or precondition, or the revision, that the kind is about.
     """
 

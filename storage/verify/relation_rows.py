@@ -10,13 +10,16 @@ from typing import Final
 
 from storage.verify.row_keys import split_esc
 from storage.verify.rows import BadRow
+from storage.verify.schema_rows import SCHEMA, read_schema, read_schema_key
 
 TENANT, GROUP, ROLE, SHARE, IN_BUCKET = range(5)
 """Classes of targets."""
 USER, SERVICE, GROUP_MEMBER, ROLE_ASSIGNEE, SHARE_BEARER = 4, 5, 6, 7, 8
 """Kinds of grantees that have a number."""
-RELATIONS: Final = 19
-"""Numbers of relations that are given."""
+BUILT_IN: Final = 19
+"""Numbers of relations that every tenant has."""
+RELATIONS: Final = 30
+"""Numbers of relations that are given: the built-in ones, then those of a tenant's schema."""
 ENTRY: Final = b"l\0"
 """How keys of log entries begin."""
 IDEMPOTENCY: Final = b"l\x01"
@@ -76,6 +79,15 @@ class TupleKey:
     is_object: bool
     relation: int
     grantee: Grantee
+
+    @property
+    def type_bit(self) -> int:
+        """The target's type as schemas name it."""
+        if self.place != IN_BUCKET:
+            return {TENANT: 1, GROUP: 16, ROLE: 32, SHARE: 64}[self.place]
+        if self.is_object:
+            return 8
+        return 4 if self.path else 2
 
 
 def read_tuple_key(row: bytes) -> TupleKey:
@@ -165,16 +177,20 @@ def read_entry_key(row: bytes) -> int:
 
 
 def read_entry(value: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """A log entry's changes: key and value of an `r` row, the value empty when the tuple was removed."""
+    """A log entry's changes: key and value of an `r` row (empty: the tuple was removed) or of an `S` row."""
     data = _Bytes(value)
     data.version()
     data.take(8)
     tenant, count = data.little(4), data.little(4)
     for _ in range(count):
         key, row = data.take(data.little(2)), data.take(data.little(2))
-        _need(read_tuple_key(key).tenant == tenant, f"changes a tuple that is not of tenant {tenant}")
-        if row:
-            check_tuple_value(row)
+        if key.startswith(SCHEMA):
+            _need(read_schema_key(key) == (tenant, 0), f"changes a schema that is not of tenant {tenant}")
+            read_schema(row)
+        else:
+            _need(read_tuple_key(key).tenant == tenant, f"changes a tuple that is not of tenant {tenant}")
+            if row:
+                check_tuple_value(row)
         yield key, row
     data.end()
 

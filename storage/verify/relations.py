@@ -1,13 +1,14 @@
 """Relations: that the log has no gap, that the tuples are what it says, and that they name what is there.
 
-Belongs here: what rows `r`, `l` and `m | authz` must say about each other. What a tuple names and is no longer there
-is a note and no problem: numbers are never given twice, so such a tuple gives nothing to anybody.
+Belongs here: what rows `r`, `S`, `l` and `m | authz` must say about each other. What a tuple names and is no longer
+there is a note and no problem: numbers are never given twice, so such a tuple gives nothing to anybody.
 """
 
 from storage.verify import relation_rows
 from storage.verify.accounts import Catalog, scanned, shown
 from storage.verify.directory import Rows
 from storage.verify.relation_rows import (
+    BUILT_IN,
     GROUP,
     GROUP_MEMBER,
     IN_BUCKET,
@@ -20,6 +21,7 @@ from storage.verify.relation_rows import (
 )
 from storage.verify.report import Report
 from storage.verify.rows import BadRow
+from storage.verify.schema_rows import COMPILED, SCHEMA, SchemaRow, read_schema, read_schema_key, read_source
 
 _STATE = b"mauthz"
 _NO_STATE = State(0, 1)
@@ -36,10 +38,12 @@ class _Relations:
         self.catalog = catalog
         self.report = report
         self.noted: set[str] = set()
+        self.schemas: dict[int, SchemaRow] = {}
 
     def check(self) -> None:
         state = self.state()
         logged = self.log(state)
+        self.read_schemas({} if logged is None else logged, state)
         if logged is not None:
             self.tuples(logged, whole=state.oldest == 1)
         self.idempotency(state)
@@ -78,6 +82,43 @@ class _Relations:
             sound = False
         return latest if sound else None
 
+    def read_schemas(self, logged: dict[bytes, bytes], state: State) -> None:
+        """Reads and remembers the schemas of tenants; takes them out of what the log says."""
+        parts: dict[int, set[int]] = {}
+        for key, value in scanned(self.stored, SCHEMA, self.report):
+            where = f"schema {shown(key)}"
+            said = logged.pop(key, None)
+            try:
+                tenant, part = read_schema_key(key)
+                parts.setdefault(tenant, set()).add(part)
+                if part != COMPILED:
+                    read_source(value)
+                    continue
+                self.schemas[tenant] = read_schema(value)
+                if self.schemas[tenant].revision > state.revision:
+                    self.report.problem(where, f"is of revision {self.schemas[tenant].revision}, which is not there")
+                if said is not None and said != value:
+                    self.report.problem(where, "is not what the log says")
+            except BadRow as bad:
+                self.report.problem(where, str(bad))
+        for tenant, found in parts.items():
+            if len(found) != 2:
+                self.report.problem(f"schema of tenant {tenant}", "has a text or a compiled form, and not both")
+        for key in [key for key in logged if key.startswith(SCHEMA)]:
+            self.report.problem(f"schema {shown(key)}", "is missing, says the log")
+            del logged[key]
+
+    def conforms(self, named: TupleKey, where: str) -> None:
+        """Whether the tenant's schema has such tuples; of the built-in one the engine is sure."""
+        schema = self.schemas.get(named.tenant)
+        if schema is None:
+            if named.relation >= BUILT_IN:
+                self.report.problem(where, f"is of relation {named.relation}, and the tenant has no schema")
+            return
+        targets, subjects = schema.relations.get(named.relation, (0, 0))
+        if not targets & named.type_bit or not subjects >> named.grantee.kind & 1:
+            self.report.problem(where, "has no place in the tenant's schema")
+
     def tuples(self, logged: dict[bytes, bytes], *, whole: bool) -> None:
         """Compares tuples with the log. What a log that is not whole says nothing about is older than it."""
         for key, value in scanned(self.stored, b"r", self.report):
@@ -96,6 +137,7 @@ class _Relations:
             elif said is not None and said != value:
                 self.report.problem(where, "is not what the log says" if said else "was removed, says the log")
             self.names(named)
+            self.conforms(named, where)
         for key, value in logged.items():
             if value:
                 self.report.problem(f"relation {shown(key)}", "is missing, says the log")

@@ -8,7 +8,7 @@ from typing import Final
 from storage.verify.rows import BadRow
 
 _ORDINAL_MOST: Final = (1 << 64) - 1
-KINDS: Final = b"mTnUNkC@iPabBfctovzuprlgGeEshdMj"
+KINDS: Final = b"mTnUNkC@iPabBfctovzuprlSgGeEshdMj"
 
 
 def u32(number: int) -> bytes:

@@ -1,6 +1,7 @@
 """`storage.verify` over rows of relations: golden bytes of the other reader, and each rule broken once."""
 
 import struct
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +59,18 @@ SOUND = {
 }
 
 
+DEFAULT_SCHEMA = bytes.fromhex(
+    "".join((Path(__file__).parents[1] / "vectors" / "schema" / "default.hex").read_text().split())
+)
+COMPILED, TEXT = b"S" + bytes([0, 0, 0, 1, 0]), b"S" + bytes([0, 0, 0, 1, 1])
+SCHEMA = b"\x01" + struct.pack("<QB", 2, 0) + DEFAULT_SCHEMA
+WITH_SCHEMA = SOUND | {
+    entry_key(2): entry((COMPILED, SCHEMA), (tenant_tuple(2), b"")),
+    COMPILED: SCHEMA,
+    TEXT: b"\x01// text",
+}
+
+
 def checked(data, rows):
     """The report on a directory with these rows beside those of a first start. None takes a row away."""
     core = Core(str(data), sync=False)
@@ -109,7 +122,8 @@ BROKEN = {
     "changes a tuple that is not of tenant 2": {entry_key(2): entry((tenant_tuple(2), b""), tenant=2)},
     "names revision 4": {IDEMPOTENT: b"\x01" + struct.pack("<Q", 4) + bytes(32)},
     "neither a log entry nor an idempotency row": {b"l\x02": b"\x01"},
-    "relation 19 is not known": {tenant_tuple(19): PLAIN},
+    "relation 30 is not known": {tenant_tuple(30): PLAIN},
+    "relation 19, and the tenant has no schema": {tenant_tuple(19): PLAIN},
     "grantee kind 10 is not known": {tenant_tuple(1, 10 << 60): PLAIN},
 }
 
@@ -117,6 +131,36 @@ BROKEN = {
 @pytest.mark.parametrize("words", BROKEN)
 def test_each_rule_broken_is_a_problem(tmp_path, words):
     report = checked(tmp_path, SOUND | BROKEN[words])
+    assert words in "\n".join(map(str, report.problems))
+
+
+SCHEMAS_BROKEN = {
+    "is not what the log says": {COMPILED: SCHEMA[:-3] + b"\x11\0\0"},
+    "is missing, says the log": {COMPILED: None, TEXT: None},
+    "a text or a compiled form, and not both": {TEXT: None},
+    "is of revision 9": {COMPILED: b"\x01" + struct.pack("<QB", 9, 0) + DEFAULT_SCHEMA},
+    "ends early": {COMPILED: SCHEMA[:-1]},
+    "goes on after its end": {COMPILED: SCHEMA + b"\0"},
+    "is not UTF-8": {TEXT: b"\x01\xff"},
+    "is not a schema's row": {b"S" + bytes(4): b"\x01"},
+    "version 2 of a compiled schema is not known": {COMPILED: SCHEMA[:10] + b"\x02" + SCHEMA[11:]},
+    "a clause of permission read is not what it can be": {
+        COMPILED: SCHEMA.replace(b"\x04read\x01\x07\0\0\0", b"\x04read\x01\0\0\0\0")
+    },
+    "has no place in the tenant's schema": {
+        entry_key(3): entry((tenant_tuple(7), PLAIN)),
+        tenant_tuple(7): PLAIN,
+    },
+}
+
+
+def test_a_schema_that_agrees_is_sound(tmp_path):
+    assert checked(tmp_path, WITH_SCHEMA).problems == []
+
+
+@pytest.mark.parametrize("words", SCHEMAS_BROKEN)
+def test_each_rule_of_schemas_broken_is_a_problem(tmp_path, words):
+    report = checked(tmp_path, WITH_SCHEMA | SCHEMAS_BROKEN[words])
     assert words in "\n".join(map(str, report.problems))
 
 

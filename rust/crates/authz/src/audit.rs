@@ -183,15 +183,18 @@ fn stored_bytes(meta: &dyn Metastore) -> Result<i64, AuthzError> {
 
 /// Entries about tuples that were written or removed, of one request.
 pub(crate) fn of_changes(by: &Actor, tenant: TenantId, events: &[Event], revision: u64) -> Vec<Entry> {
-    let changes = events.iter().map(|event| match event {
+    let changes = events.iter().filter_map(|event| match event {
         Event::Set(tuple) => {
-            (codec::tuple_key(&tuple.key), codec::tuple_value(tuple.expires_at, tuple.condition.as_ref()))
+            Some((codec::tuple_key(&tuple.key), codec::tuple_value(tuple.expires_at, tuple.condition.as_ref())))
         }
-        Event::Gone(key) => (codec::tuple_key(key), Vec::new()),
+        Event::Gone(key) => Some((codec::tuple_key(key), Vec::new())),
+        // Its text is in its own row; the log of relations keeps every version of its compiled form.
+        Event::Schema(..) => None,
     });
     let changes: Vec<_> = changes.collect();
     let gone = events.iter().filter(|event| matches!(event, Event::Gone(_))).count();
     let action = match gone {
+        _ if events.iter().any(|event| matches!(event, Event::Schema(..))) => "panthera:ApplySchema",
         0 => "panthera:Grant",
         _ if gone == events.len() => "panthera:Revoke",
         _ => "panthera:WriteRelations",

@@ -94,6 +94,7 @@ impl Engine {
         out.clear();
         let pinned = self.pin(principal, tenant, Some(bucket), moment)?;
         let eval = pinned.eval();
+        let rule = pinned.rule(permission);
         let probe = eval.bucket.is_some_and(|b| b.has_objects());
         let mut trail = Trail { key: &[], levels: Vec::new(), seen: 0, quiet: false };
         for key in keys {
@@ -117,7 +118,7 @@ impl Engine {
                 true => eval.below(folder.state, &folder.walk.beside(key)),
                 false => folder.state,
             };
-            out.push(state.gives(permission));
+            out.push(state.gives(rule));
         }
         Ok(pinned.root.revision)
     }

@@ -1,15 +1,21 @@
 //! Rows `r` (tuples) and `l` (log) of meta/FORMAT.md, and the state row `m | authz`: bytes from values and back.
 //! Numbers in keys are big-endian, in values little-endian; every value begins with its version.
 
+use std::sync::Arc;
+
 use panthera_base::{BucketId, TenantId, Timestamp};
 use panthera_meta::keys;
 
 use crate::condition::{Condition, Network, Window};
 use crate::error::AuthzError;
 use crate::model::{Grantee, Place, Relation, Target, Tuple, TupleKey};
+use crate::schema::Schema;
 
 const VERSION: u8 = 1;
 const TUPLE: u8 = b'r';
+const SCHEMA: u8 = b'S';
+const SCHEMA_COMPILED: u8 = 0;
+const SCHEMA_SOURCE: u8 = 1;
 const LOG: u8 = b'l';
 /// Classes of targets, in the order of rows: those named by number first, then what lies in buckets.
 const CLASS_TENANT: u8 = 0;
@@ -20,29 +26,29 @@ const CLASS_BUCKET: u8 = 4;
 const LOG_ENTRY: u8 = 0;
 const LOG_IDEMPOTENCY: u8 = 1;
 
-fn corrupt(what: &str) -> AuthzError {
+pub(crate) fn corrupt(what: &str) -> AuthzError {
     AuthzError::Store(panthera_meta::MetaError::Corrupt(format!("relations: {what}")))
 }
 
 /// Takes bytes from the front.
-struct Reader<'a>(&'a [u8]);
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, n: usize) -> Result<&'a [u8], AuthzError> {
+    pub(crate) fn take(&mut self, n: usize) -> Result<&'a [u8], AuthzError> {
         let (head, tail) = self.0.split_at_checked(n).ok_or_else(|| corrupt("a row ends early"))?;
         self.0 = tail;
         Ok(head)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], AuthzError> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], AuthzError> {
         self.take(N)?.try_into().map_err(|_| corrupt("a row ends early"))
     }
 
-    fn u8(&mut self) -> Result<u8, AuthzError> {
+    pub(crate) fn u8(&mut self) -> Result<u8, AuthzError> {
         Ok(self.array::<1>()?[0])
     }
 
-    fn end(&self) -> Result<(), AuthzError> {
+    pub(crate) fn end(&self) -> Result<(), AuthzError> {
         if self.0.is_empty() { Ok(()) } else { Err(corrupt("a row goes on after its end")) }
     }
 
@@ -99,7 +105,7 @@ pub(crate) fn tenant_prefix(tenant: TenantId) -> Vec<u8> {
 /// The key of a tuple's row.
 pub(crate) fn tuple_key(key: &TupleKey) -> Vec<u8> {
     let mut row = target_prefix(&key.target);
-    row.push(key.relation as u8);
+    row.push(key.relation.number());
     row.extend_from_slice(&key.grantee.bits().to_be_bytes());
     row
 }
@@ -326,13 +332,99 @@ pub(crate) fn decode_idempotency(value: &[u8]) -> Result<(u64, [u8; 32]), AuthzE
     Ok(found)
 }
 
-/// What happened to one tuple.
+/// `S | tenant | 0`: the compiled schema of a tenant.
+pub(crate) fn schema_key(tenant: TenantId) -> Vec<u8> {
+    let mut key = vec![SCHEMA];
+    key.extend_from_slice(&tenant.0.to_be_bytes());
+    key.push(SCHEMA_COMPILED);
+    key
+}
+
+/// `S | tenant | 1`: the text it was compiled from.
+pub(crate) fn schema_source_key(tenant: TenantId) -> Vec<u8> {
+    let mut key = schema_key(tenant);
+    key.pop();
+    key.push(SCHEMA_SOURCE);
+    key
+}
+
+/// The whole range of `S` rows.
+pub(crate) const ALL_SCHEMAS: (&[u8], &[u8]) = (&[SCHEMA], &[SCHEMA + 1]);
+
+/// The tenant of a compiled schema's row, or `None` for the row of its text.
+pub(crate) fn schema_tenant(key: &[u8]) -> Result<Option<TenantId>, AuthzError> {
+    let (tenant, part) = take_schema_key(key)?;
+    Ok((part == SCHEMA_COMPILED).then_some(tenant))
+}
+
+fn take_schema_key(key: &[u8]) -> Result<(TenantId, u8), AuthzError> {
+    let mut r = Reader(key);
+    let kind = r.u8()?;
+    let (tenant, part) = (TenantId(u32::from_be_bytes(r.array()?)), r.u8()?);
+    r.end()?;
+    if kind != SCHEMA || part > SCHEMA_SOURCE {
+        return Err(corrupt("not a schema's row"));
+    }
+    Ok((tenant, part))
+}
+
+fn decode_schema_key(key: &[u8]) -> Result<TenantId, AuthzError> {
+    schema_tenant(key)?.ok_or_else(|| corrupt("a schema's text in the log"))
+}
+
+/// The value of a compiled schema's row.
+pub(crate) fn schema_value(schema: &Schema) -> Vec<u8> {
+    let mut value = vec![VERSION];
+    value.extend_from_slice(&schema.stamp.to_le_bytes());
+    // At most 255: a number is a byte and retires once at a time.
+    value.push(schema.retired.len() as u8);
+    for (number, revision) in &schema.retired {
+        value.push(*number);
+        value.extend_from_slice(&revision.to_le_bytes());
+    }
+    value.extend_from_slice(&schema.encode());
+    value
+}
+
+/// Reads it.
+pub(crate) fn decode_schema(value: &[u8]) -> Result<Schema, AuthzError> {
+    let mut r = Reader(value);
+    r.version()?;
+    let stamp = u64::from_le_bytes(r.array()?);
+    let mut retired = Vec::new();
+    for _ in 0..r.u8()? {
+        let number = r.u8()?;
+        if !Relation::from_number(number).is_ok_and(Relation::is_own) {
+            return Err(corrupt("a removed relation that was none of the tenant's"));
+        }
+        retired.push((number, u64::from_le_bytes(r.array()?)));
+    }
+    let mut schema = Schema::decode(stamp, r.0)?;
+    schema.retired = retired;
+    Ok(schema)
+}
+
+/// The value of the row of its text.
+pub(crate) fn schema_source_value(source: &str) -> Vec<u8> {
+    [&[VERSION], source.as_bytes()].concat()
+}
+
+/// Reads it.
+pub(crate) fn decode_schema_source(value: &[u8]) -> Result<String, AuthzError> {
+    let mut r = Reader(value);
+    r.version()?;
+    String::from_utf8(r.0.to_vec()).map_err(|_| corrupt("a schema's text that is not UTF-8"))
+}
+
+/// One change: of a tuple, or of the tenant's schema.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
     /// It is there now, with this expiry and condition.
     Set(Tuple),
     /// It is gone.
     Gone(TupleKey),
+    /// The tenant has this schema now.
+    Schema(TenantId, Arc<Schema>),
 }
 
 /// One revision of the log.
@@ -354,7 +446,8 @@ impl LogEntry {
         value.extend_from_slice(&self.at.0.to_le_bytes());
         value.extend_from_slice(&self.tenant.0.to_le_bytes());
         value.extend_from_slice(&(self.events.len() as u32).to_le_bytes());
-        // A row's key is below contract::KEY_LIMIT and its value below 2 KiB, so both lengths fit 16 bits.
+        // A row's key is below contract::KEY_LIMIT and its value below 2 KiB, or schema::COMPILED_BYTES and a little:
+        // both lengths fit 16 bits.
         let mut part = |bytes: &[u8]| {
             value.extend_from_slice(&(bytes.len() as u16).to_le_bytes());
             value.extend_from_slice(bytes);
@@ -368,6 +461,10 @@ impl LogEntry {
                 Event::Gone(key) => {
                     part(&tuple_key(key));
                     part(&[]);
+                }
+                Event::Schema(tenant, schema) => {
+                    part(&schema_key(*tenant));
+                    part(&schema_value(schema));
                 }
             }
         }
@@ -387,6 +484,9 @@ impl LogEntry {
             let length = u16::from_le_bytes(r.array()?);
             let value = r.take(usize::from(length))?;
             events.push(match value {
+                _ if key.first() == Some(&SCHEMA) => {
+                    Event::Schema(decode_schema_key(key)?, Arc::new(decode_schema(value)?))
+                }
                 [] => Event::Gone(decode_key(key)?),
                 _ => Event::Set(decode_tuple(key, value)?),
             });

@@ -16,9 +16,10 @@ use crate::error::AuthzError;
 use crate::eval::{Eval, State};
 use crate::hash::HashKey;
 use crate::model::{Relation, Target};
-use crate::permission::Permission;
+use crate::permission::{Permission, Rule};
 use crate::resolve::{Depends, MEMO_PLACES, Memo, Principal, Resolved};
 use crate::root::Root;
+use crate::schema::Schema;
 use crate::verdict::{VERDICT_PLACES, Verdicts};
 use crate::write::{Pending, Writer};
 
@@ -97,12 +98,12 @@ pub struct Answer {
     pub conditional: bool,
 }
 
-pub(crate) fn answer(permission: Permission, state: &State, revision: u64) -> Answer {
+pub(crate) fn answer(rule: Rule<'_>, state: &State, revision: u64) -> Answer {
     let Depends { valid_until, conditional, .. } = state.depends;
-    let allowed = state.gives(permission);
+    let allowed = state.gives(rule);
     Answer {
         allowed,
-        denied: !allowed && state.deny & permission.denies() != 0,
+        denied: !allowed && state.deny & rule.denies() != 0,
         tenant_admin: state.allow & crate::model::bits::TENANT_ADMIN != 0,
         revision,
         valid_until,
@@ -185,7 +186,7 @@ impl Engine {
         let bucket = spot.bucket().and_then(|b| root.bucket(tenant, b)).map(|b| &**b);
         let name = inner.verdicts.name(&root, principal, permission, tenant, spot);
         if let Some(name) = name {
-            let since = bucket.map_or(0, |b| b.stamp).max(root.ids_stamp);
+            let since = root.changed(tenant, bucket);
             if let Some(known) = inner.verdicts.get(name, since, &root, moment.now) {
                 return Ok(known);
             }
@@ -195,7 +196,8 @@ impl Engine {
                 let eval = Eval { bucket, name: inner.name, resolved, now: moment.now, facts: &moment.facts };
                 let state = at(&eval, spot);
                 // An answer in which something has expired is not true for an earlier moment.
-                (answer(permission, &state, root.revision), !state.depends.conditional && !state.depends.expired)
+                let rule = root.rule(tenant, permission);
+                (answer(rule, &state, root.revision), !state.depends.conditional && !state.depends.expired)
             })?;
         if let Some(name) = name.filter(|_| keep) {
             inner.verdicts.put(name, &answer);
@@ -241,6 +243,11 @@ impl Engine {
         let root = self.inner.root.load_full();
         let resolved = self.inner.memo.get(root.membership(), principal, tenant, (moment.now, &moment.facts))?;
         Ok(Pinned { root, resolved, name: self.inner.name, tenant, bucket, moment: *moment })
+    }
+
+    /// The schema in force for a tenant.
+    pub fn schema(&self, tenant: TenantId) -> Arc<Schema> {
+        self.inner.root.load().shared_schema(tenant)
     }
 
     /// How often a subject had to be resolved anew.
@@ -308,5 +315,9 @@ impl Pinned {
         let bucket = self.bucket.and_then(|b| self.root.bucket(self.tenant, b)).map(|b| &**b);
         let Self { name, resolved, moment, .. } = self;
         Eval { bucket, name: *name, resolved, now: moment.now, facts: &moment.facts }
+    }
+
+    pub(crate) fn rule(&self, permission: Permission) -> Rule<'_> {
+        self.root.rule(self.tenant, permission)
     }
 }

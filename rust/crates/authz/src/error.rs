@@ -4,6 +4,8 @@ use std::fmt;
 
 use panthera_meta::MetaError;
 
+use crate::model::Tuple;
+
 /// Why a call of the engine gave no answer. A check that ends in one of these is a deny.
 #[derive(Clone, Debug)]
 pub enum AuthzError {
@@ -25,6 +27,10 @@ pub enum AuthzError {
     Trimmed(u64),
     /// What was asked must be written down and cannot be: the audit log is full, or too many wait for it.
     Audit(String),
+    /// The schema would leave these tuples without a meaning; there may be more than are listed. Nothing was written.
+    Orphans(Vec<Tuple>),
+    /// The tenant has another schema than the one the new one was compiled against: compile it again.
+    SchemaChanged(u64),
     /// The store failed.
     Store(MetaError),
 }
@@ -41,6 +47,10 @@ impl fmt::Display for AuthzError {
             Self::NotYet(revision) => write!(f, "revision {revision} is not reached"),
             Self::Trimmed(oldest) => write!(f, "the log begins at revision {oldest}"),
             Self::Audit(text) => f.write_str(text),
+            Self::Orphans(tuples) => {
+                write!(f, "the schema has no place for tuples that are there, {} of them at least", tuples.len())
+            }
+            Self::SchemaChanged(revision) => write!(f, "the schema was changed at revision {revision}"),
             Self::Store(e) => e.fmt(f),
         }
     }

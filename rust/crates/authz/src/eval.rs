@@ -8,7 +8,7 @@ use crate::condition::{Facts, Tri};
 use crate::hash::{HashKey, Walk};
 use crate::model::{Grantee, bits};
 use crate::node::{QUALIFIED, View};
-use crate::permission::Permission;
+use crate::permission::Rule;
 use crate::resolve::{ALLOW, DENY, Depends, Resolved};
 
 /// Edges of a place, per grantee of the subject, up to which each edge is looked up in the subject; beyond, each
@@ -40,8 +40,8 @@ pub(crate) struct Gathered {
 impl State {
     /// Whether the permission holds here.
     #[inline]
-    pub(crate) fn gives(&self, permission: Permission) -> bool {
-        permission.holds(self.allow, self.deny)
+    pub(crate) fn gives(&self, rule: Rule<'_>) -> bool {
+        rule.holds(self.allow, self.deny)
     }
 
     /// One place further down.
@@ -104,11 +104,12 @@ impl<'a> Eval<'a> {
                 }
             }
         }
+        // Which of the bits allow and which deny is the schema's business: a rule tests only its own.
         if strata & ALLOW != 0 {
-            sum.allow |= sure & bits::ALLOWS;
+            sum.allow |= sure;
         }
         if strata & DENY != 0 {
-            sum.deny |= possible & bits::DENIES;
+            sum.deny |= possible;
         }
         sum.isolated |= mask & bits::ISOLATED != 0;
     }

@@ -7,7 +7,7 @@ use crate::engine::{Answer, Engine, Moment, Pinned, Spot, answer};
 use crate::error::AuthzError;
 use crate::model::{Grantee, Place, Relation, bits};
 use crate::node::Qualifier;
-use crate::permission::Permission;
+use crate::permission::{Permission, Rule};
 use crate::resolve::{ALLOW, DENY, Depends, Principal};
 
 /// A relation at a place.
@@ -64,8 +64,9 @@ impl Engine {
             Spot::Prefix(_, path) => eval.folder(path, |_, _| {}).0,
             Spot::Object(_, key) => eval.key(key),
         };
-        let answer = answer(permission, &state, pinned.root.revision);
-        let deciding = decides(&pinned, permission, spot, answer.allowed)?;
+        let rule = pinned.rule(permission);
+        let answer = answer(rule, &state, pinned.root.revision);
+        let deciding = decides(&pinned, rule, spot, answer.allowed)?;
         Ok(Explanation { answer, deciding })
     }
 
@@ -86,12 +87,7 @@ impl Engine {
     }
 }
 
-fn decides(
-    pinned: &Pinned,
-    permission: Permission,
-    spot: Spot<'_>,
-    allowed: bool,
-) -> Result<Option<Granted>, AuthzError> {
+fn decides(pinned: &Pinned, rule: Rule<'_>, spot: Spot<'_>, allowed: bool) -> Result<Option<Granted>, AuthzError> {
     // Of the denies only the first; of the allows all that are not cut, the nearest last.
     let mut found: Vec<Granted> = Vec::new();
     for (place, tuples) in levels(pinned, spot)? {
@@ -103,16 +99,19 @@ fn decides(
                 _ => false,
             });
         }
+        // Who owns or administers the tenant is what its tuple there says.
+        let chief = place == Place::Tenant && rule.allows() & bits::TENANT_ADMIN != 0;
+        let gives = rule.allows() | if chief { bits::OWNER | bits::ADMIN } else { 0 };
         for (grantee, qualifier) in tuples {
             let strata = pinned.resolved.holds(grantee);
             let holds = Depends::default().on(&qualifier, pinned.moment.now, &pinned.moment.facts);
             let relevant = if allowed {
-                strata & ALLOW != 0 && holds == Tri::True && qualifier.relation.bit() & permission.allows() != 0
+                strata & ALLOW != 0 && holds == Tri::True && qualifier.relation.bit() & gives != 0
             } else {
                 found.is_empty()
                     && strata & DENY != 0
                     && holds != Tri::False
-                    && qualifier.relation.bit() & permission.denies() & bits::DENIES != 0
+                    && qualifier.relation.bit() & rule.denies() != 0
             };
             if relevant {
                 found.push(Granted { place: place.clone(), relation: qualifier.relation, grantee });
@@ -149,8 +148,8 @@ fn on_tenant(pinned: &Pinned) -> Result<Vec<(Grantee, Qualifier)>, AuthzError> {
     let target = Grantee::tenant_target(pinned.tenant)?;
     let mut tuples = Vec::new();
     for (grantee, edge) in pinned.root.ids.of_target(target, Grantee::ITSELF) {
-        for (relation, _) in Relation::ALL.iter().filter(|(r, _)| edge.mask & r.bit() != 0) {
-            tuples.push((grantee, Qualifier { relation: *relation, expires_at: None, condition: None }));
+        for relation in Relation::of_mask(edge.mask) {
+            tuples.push((grantee, Qualifier { relation, expires_at: None, condition: None }));
         }
         tuples.extend(edge.qualifiers.iter().map(|q| (grantee, q.clone())));
     }

@@ -6,6 +6,7 @@
 //! backwards, `log` watching and tokens, `acl` what access control lists allow. The rest is inside.
 
 pub mod acl;
+mod apply;
 mod audit;
 mod authorizer;
 mod base;
@@ -32,9 +33,11 @@ mod ptree;
 mod ranges;
 mod resolve;
 mod root;
+mod schema;
 mod verdict;
 mod write;
 
+pub use apply::{ApplySchema, OFFENDERS, SchemaInForce};
 pub use audit::{Actor, AuditSettings, Book, Complain, OnFailure};
 pub use authorizer::{Authorizer, principal};
 pub use bulk::BULK_KEYS;
@@ -51,8 +54,9 @@ pub use explain::{Expanded, Explanation, Granted};
 pub use ids::GROUPS_PER_SUBJECT;
 pub use log::{TupleFilter, TuplePage, Watch};
 pub use lookup::{FoundRange, ResourcePage, SubjectPage};
-pub use model::{Bundle, Grantee, Kind, Place, Relation, TENANT_MAX, Target, Tuple, TupleKey};
+pub use model::{Bundle, Grantee, Kind, OWN_RELATIONS, Place, Relation, TENANT_MAX, Target, Tuple, TupleKey};
 pub use permission::Permission;
 pub use ranges::{Next, Visible};
 pub use resolve::Principal;
+pub use schema::{CLAUSES, COMPILED_BYTES, Class, Declared, NAME_BYTES, PERMISSIONS, SOURCE_BYTES, Schema};
 pub use write::{CHANGES, Change, IDEMPOTENCY_KEY_BYTES, PRECONDITIONS, Precondition, WriteTuples};

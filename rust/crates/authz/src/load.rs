@@ -24,8 +24,26 @@ pub(crate) fn load(meta: &dyn Metastore, name: HashKey) -> Result<(Root, Writer)
         loader.root.revision = state.revision;
         loader.root.ids_stamp = state.revision;
     }
+    schemas(&*snapshot, &mut loader.root)?;
     loader.rows(&*snapshot)?;
     Ok((loader.root, Writer::new(stored)))
+}
+
+fn schemas(snapshot: &dyn Snapshot, root: &mut Root) -> Result<(), AuthzError> {
+    let (mut all, (from, to)) = (Vec::new(), codec::ALL_SCHEMAS);
+    snapshot.scan(from..to, &mut |key, value| {
+        all.push(codec::schema_tenant(key).and_then(|tenant| match tenant {
+            Some(tenant) => codec::decode_schema(value).map(|schema| Some((tenant, schema))),
+            None => Ok(None),
+        }));
+        Step::Next
+    })?;
+    for schema in all {
+        if let Some((tenant, schema)) = schema? {
+            root.set_schema(tenant, Arc::new(schema));
+        }
+    }
+    Ok(())
 }
 
 struct Loader {

@@ -143,8 +143,9 @@ fn direct(pinned: &Pinned, spot: Spot<'_>, moment: &Moment) -> Result<BTreeMap<G
             let held = all.entry(grantee).or_default();
             let bit = qualifier.relation.bit();
             match Depends::default().on(&qualifier, moment.now, &moment.facts) {
-                Tri::True if bit & bits::ALLOWS != 0 => {
+                Tri::True => {
                     held.allow |= bit;
+                    held.deny |= bit;
                     let keep = match place {
                         crate::model::Place::Tenant if bit & (bits::OWNER | bits::ADMIN) != 0 => {
                             bit | bits::TENANT_ADMIN
@@ -155,7 +156,7 @@ fn direct(pinned: &Pinned, spot: Spot<'_>, moment: &Moment) -> Result<BTreeMap<G
                     held.allow |= keep;
                     *kept.entry(grantee).or_default() |= keep;
                 }
-                Tri::True | Tri::Unknown => held.deny |= bit & bits::DENIES,
+                Tri::Unknown => held.deny |= bit,
                 Tri::False => {}
             }
         }
@@ -239,7 +240,8 @@ impl Search<'_> {
             _ => members(g),
         };
         let total = |g: &Grantee| with(held(g), around(*g));
-        let gives = |h: Held| permission.holds(h.allow, h.deny);
+        let rule = self.pinned.rule(permission);
+        let gives = |h: Held| rule.holds(h.allow, h.deny);
         let named = self.found.keys().copied().filter(is_class);
         let (classes, rest): (Vec<_>, Vec<_>) = named.partition(|g| gives(total(g)));
         let wider = |g: &Grantee| if g.kind() == Kind::TenantMember { signed } else { anyone };

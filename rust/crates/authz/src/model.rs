@@ -8,6 +8,7 @@ use panthera_base::{BucketId, TenantId, Timestamp, UserId};
 
 use crate::condition::Condition;
 use crate::error::AuthzError;
+use crate::schema::{Class, Schema};
 
 /// Greatest tenant number that fits a packed [`Grantee`]: 28 bits, 268 million tenants.
 pub const TENANT_MAX: u32 = (1 << 28) - 1;
@@ -50,6 +51,13 @@ const KINDS: [Kind; 10] = [
     Kind::Share,
     Kind::Tenant,
 ];
+
+impl Kind {
+    /// Its bit in the kinds that a schema lets a relation be granted to.
+    pub(crate) const fn bit(self) -> u16 {
+        1 << self as u8
+    }
+}
 
 /// A grantee in 64 bits: kind (4), tenant (28), number (32). Tenant is part of the identity, so equal numbers of two
 /// tenants are never the same grantee. Ordered by kind, tenant, number.
@@ -173,37 +181,45 @@ impl fmt::Debug for Grantee {
     }
 }
 
-/// How a grantee stands to a target. The number is the bit in a relation mask and the byte in a row: never reused.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[repr(u8)]
-#[allow(missing_docs)]
-pub enum Relation {
-    Owner = 0,
-    Admin = 1,
-    Reader = 2,
-    Writer = 3,
-    Deleter = 4,
-    Lister = 5,
-    Sharer = 6,
-    Compliance = 7,
-    DenyRead = 8,
-    DenyWrite = 9,
-    DenyDelete = 10,
-    DenyList = 11,
-    DenyAll = 12,
+/// How a grantee stands to a target. The number is the bit in a relation mask and the byte in a row. Those built in are
+/// never reused; a tenant's schema gives the others their names and takes them back (`schema`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Relation(u8);
+
+// Written as the variants they are to their readers.
+#[allow(missing_docs, non_upper_case_globals)]
+impl Relation {
+    pub const Owner: Self = Self(0);
+    pub const Admin: Self = Self(1);
+    pub const Reader: Self = Self(2);
+    pub const Writer: Self = Self(3);
+    pub const Deleter: Self = Self(4);
+    pub const Lister: Self = Self(5);
+    pub const Sharer: Self = Self(6);
+    pub const Compliance: Self = Self(7);
+    pub const DenyRead: Self = Self(8);
+    pub const DenyWrite: Self = Self(9);
+    pub const DenyDelete: Self = Self(10);
+    pub const DenyList: Self = Self(11);
+    pub const DenyAll: Self = Self(12);
     /// Flag of a prefix: allows from above stop here.
-    Isolated = 13,
-    Member = 14,
-    Manager = 15,
-    Assignee = 16,
+    pub const Isolated: Self = Self(13);
+    pub const Member: Self = Self(14);
+    pub const Manager: Self = Self(15);
+    pub const Assignee: Self = Self(16);
     /// Flag of a group: other tenants may name it in their tuples.
-    Exported = 17,
+    pub const Exported: Self = Self(17);
     /// Flag of a group: it may have members of other tenants.
-    Open = 18,
+    pub const Open: Self = Self(18);
 }
 
+/// The first number of a tenant's own relations.
+pub(crate) const OWN_FIRST: u8 = 19;
+/// How many relations of its own a tenant can have: a mask has 32 bits, two of which are the engine's.
+pub const OWN_RELATIONS: u8 = 11;
+
 impl Relation {
-    /// Every relation with its name, in the order of its number.
+    /// Every relation that is built in with its name, in the order of its number.
     pub const ALL: [(Relation, &'static str); 19] = [
         (Relation::Owner, "owner"),
         (Relation::Admin, "admin"),
@@ -226,17 +242,32 @@ impl Relation {
         (Relation::Open, "open"),
     ];
 
+    /// Its number.
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
     /// Its bit in a mask.
     pub const fn bit(self) -> u32 {
-        1 << self as u8
+        1 << self.0
     }
 
-    /// Its name.
+    /// The relations of a mask, ascending. Bits that are no relation's are left out.
+    pub fn of_mask(mask: u32) -> impl Iterator<Item = Self> {
+        (0..OWN_FIRST + OWN_RELATIONS).map(Self).filter(move |r| mask & r.bit() != 0)
+    }
+
+    /// Whether it is one of a tenant's own, which its schema names.
+    pub fn is_own(self) -> bool {
+        self.0 >= OWN_FIRST
+    }
+
+    /// The name of one that is built in; those of a tenant's own are named by [`crate::Schema::name_of`].
     pub fn name(self) -> &'static str {
-        Self::ALL.get(self as usize).map_or("", |(_, name)| name)
+        Self::ALL.get(usize::from(self.0)).map_or("a relation of the tenant's schema", |(_, name)| name)
     }
 
-    /// The relation of a name.
+    /// The relation of a name that is built in.
     pub fn from_name(name: &str) -> Result<Self, AuthzError> {
         Self::ALL.iter().find(|(_, n)| *n == name).map(|(r, _)| *r).ok_or_else(|| {
             let names: Vec<_> = Self::ALL.iter().map(|(_, n)| *n).collect();
@@ -246,17 +277,21 @@ impl Relation {
 
     /// The relation of a number.
     pub fn from_number(number: u8) -> Result<Self, AuthzError> {
-        let found = Self::ALL.get(usize::from(number)).map(|(r, _)| *r);
-        found.ok_or_else(|| AuthzError::Invalid(format!("{number} is no relation's number")))
+        if number < OWN_FIRST + OWN_RELATIONS {
+            return Ok(Self(number));
+        }
+        Err(AuthzError::Invalid(format!("{number} is no relation's number")))
     }
 
-    /// Whether it takes rights away.
+    /// Whether it is a built-in one that takes rights away. Of a tenant's own its schema knows.
     pub fn denies(self) -> bool {
         self.bit() & bits::DENIES != 0
     }
+}
 
-    fn is_flag(self) -> bool {
-        matches!(self, Self::Isolated | Self::Exported | Self::Open)
+impl fmt::Debug for Relation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_own() { write!(f, "own{}", self.0) } else { f.write_str(self.name()) }
     }
 }
 
@@ -282,7 +317,7 @@ pub(crate) mod bits {
     pub(crate) const DENIES: u32 =
         R::DenyRead.bit() | R::DenyWrite.bit() | R::DenyDelete.bit() | R::DenyList.bit() | R::DenyAll.bit();
     /// Not a relation: `owner` or `admin` held on the tenant itself; what escapes `isolated` and, for management, denies.
-    pub(crate) const TENANT_ADMIN: u32 = 1 << 24;
+    pub(crate) const TENANT_ADMIN: u32 = 1 << 30;
 }
 
 /// Names for several relations at once; expanded when they are written, so only relations are stored.
@@ -391,25 +426,43 @@ impl Target {
         }
     }
 
-    fn takes(&self, relation: Relation) -> bool {
-        use Relation as R;
-        let allows = relation.bit() & (bits::ALLOWS & !R::Manager.bit()) != 0;
+    /// Its type, as a bit of the types that a schema lets a relation stand on.
+    pub(crate) fn type_bit(&self) -> u8 {
         match self.place {
-            Place::Tenant => relation.denies() || (allows && relation != R::Compliance),
-            Place::Bucket(_) => relation.denies() || allows,
-            Place::Prefix(..) => {
-                relation.denies()
-                    || relation == R::Isolated
-                    || (allows && !matches!(relation, R::Admin | R::Compliance))
-            }
-            Place::Object(..) => {
-                relation.denies() || (allows && !matches!(relation, R::Admin | R::Compliance | R::Lister))
-            }
-            Place::Group(_) => matches!(relation, R::Member | R::Manager | R::Exported | R::Open),
-            Place::Role(_) => matches!(relation, R::Assignee | R::Manager),
-            Place::Share(_) => matches!(relation, R::Owner | R::Manager),
+            Place::Tenant => types::TENANT,
+            Place::Bucket(_) => types::BUCKET,
+            Place::Prefix(..) => types::PREFIX,
+            Place::Object(..) => types::OBJECT,
+            Place::Group(_) => types::GROUP,
+            Place::Role(_) => types::ROLE,
+            Place::Share(_) => types::SHARE,
         }
     }
+
+    fn type_name(&self) -> &'static str {
+        match self.place {
+            Place::Tenant => "a tenant",
+            Place::Group(_) => "a group",
+            Place::Role(_) => "a role",
+            Place::Share(_) => "a share",
+            Place::Bucket(_) => "a bucket",
+            Place::Prefix(..) => "a prefix",
+            Place::Object(..) => "an object",
+        }
+    }
+}
+
+/// Types of targets, as bits.
+pub(crate) mod types {
+    pub(crate) const TENANT: u8 = 1;
+    pub(crate) const BUCKET: u8 = 2;
+    pub(crate) const PREFIX: u8 = 4;
+    pub(crate) const OBJECT: u8 = 8;
+    pub(crate) const GROUP: u8 = 16;
+    pub(crate) const ROLE: u8 = 32;
+    pub(crate) const SHARE: u8 = 64;
+    /// What a path leads through.
+    pub(crate) const PLACES: u8 = TENANT | BUCKET | PREFIX | OBJECT;
 }
 
 /// What identifies a tuple: there is at most one with the same target, relation and grantee.
@@ -435,47 +488,35 @@ pub struct Tuple {
 }
 
 impl TupleKey {
-    /// Whether it makes sense at all; the message says what would.
-    pub fn validate(&self) -> Result<(), AuthzError> {
+    /// Whether such a tuple can be at all, whatever the schema.
+    pub(crate) fn validate(&self) -> Result<(), AuthzError> {
         self.target.validate()?;
-        let (relation, grantee) = (self.relation, self.grantee);
-        if !self.target.takes(relation) {
-            let what = match self.target.place {
-                Place::Tenant => "a tenant",
-                Place::Group(_) => "a group",
-                Place::Role(_) => "a role",
-                Place::Share(_) => "a share",
-                Place::Bucket(_) => "a bucket",
-                Place::Prefix(..) => "a prefix",
-                Place::Object(..) => "an object",
-            };
-            let takes: Vec<_> = Relation::ALL.iter().filter(|(r, _)| self.target.takes(*r)).map(|(_, n)| *n).collect();
+        if self.relation == Relation::Member && self.target.packed()? == Some(self.grantee) {
+            return Err(self.not_grantable("member"));
+        }
+        Ok(())
+    }
+
+    /// Whether the schema of the target's tenant has such tuples; the message says which it has.
+    pub(crate) fn conforms(&self, schema: &Schema) -> Result<(), AuthzError> {
+        let target = self.target.type_bit();
+        let Some(declared) = schema.declared(self.relation).filter(|d| d.targets & target != 0) else {
+            let takes: Vec<_> = schema.relations().filter(|d| d.targets & target != 0).map(|d| &*d.name).collect();
             return Err(AuthzError::Invalid(format!(
-                "{what} has no relation {}; it has {}",
-                relation.name(),
+                "{} has no relation {}; it has {}",
+                self.target.type_name(),
+                schema.name_of(self.relation),
                 takes.join(", ")
             )));
-        }
-        let kind = grantee.kind();
-        let fits = match relation {
-            _ if kind == Kind::Tenant => false,
-            r if r.is_flag() => kind == Kind::Itself,
-            _ if kind == Kind::Itself => false,
-            Relation::Member => {
-                matches!(kind, Kind::User | Kind::Service | Kind::Group | Kind::TenantMember)
-                    && self.target.packed()? != Some(grantee)
-            }
-            Relation::Assignee => matches!(kind, Kind::User | Kind::Service | Kind::Group),
-            Relation::Owner | Relation::Admin | Relation::Manager | Relation::Compliance => {
-                !matches!(kind, Kind::Anyone | Kind::Authenticated)
-            }
-            _ => true,
         };
-        if fits {
-            Ok(())
-        } else {
-            Err(AuthzError::Invalid(format!("{} cannot be granted to {grantee}", relation.name())))
+        if declared.subjects & self.grantee.kind().bit() == 0 {
+            return Err(self.not_grantable(&declared.name));
         }
+        Ok(())
+    }
+
+    fn not_grantable(&self, relation: &str) -> AuthzError {
+        AuthzError::Invalid(format!("{relation} cannot be granted to {}", self.grantee))
     }
 }
 
@@ -497,23 +538,28 @@ impl Tuple {
         self
     }
 
-    /// Whether it makes sense; the message says what would.
-    pub fn validate(&self) -> Result<(), AuthzError> {
+    /// Whether such a tuple can be at all, whatever the schema.
+    pub(crate) fn validate(&self) -> Result<(), AuthzError> {
         self.key.validate()?;
-        let relation = self.key.relation;
-        let invalid = |text: &str| Err(AuthzError::Invalid(format!("{} {text}", relation.name())));
         if self.expires_at == Some(Timestamp(0)) {
-            return invalid("cannot expire at 0, which means never in a row");
+            return Err(AuthzError::Invalid("a tuple cannot expire at 0, which means never in a row".into()));
         }
-        if relation.is_flag() && self.expires_at.is_some() {
+        self.condition.as_ref().map_or(Ok(()), Condition::validate)
+    }
+
+    /// Whether the schema of the target's tenant has such tuples; the message says what would be right.
+    pub(crate) fn conforms(&self, schema: &Schema) -> Result<(), AuthzError> {
+        self.key.conforms(schema)?;
+        let class = schema.declared(self.key.relation).map_or(Class::Flag, |declared| declared.class);
+        let invalid = |text: &str| Err(AuthzError::Invalid(format!("{} {text}", schema.name_of(self.key.relation))));
+        if class == Class::Flag && self.expires_at.is_some() {
             return invalid("is a flag and does not expire");
         }
-        match &self.condition {
-            Some(_) if relation.denies() || relation.is_flag() => {
-                invalid("takes no condition: what takes rights away or marks a place must never hang on the request")
-            }
-            Some(condition) => condition.validate(),
-            None => Ok(()),
+        if class != Class::Allow && self.condition.is_some() {
+            return invalid(
+                "takes no condition: what takes rights away or marks a place must never hang on the request",
+            );
         }
+        Ok(())
     }
 }

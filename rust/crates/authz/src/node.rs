@@ -142,8 +142,8 @@ impl<'a> View<'a> {
     pub(crate) fn tuples(self) -> Vec<(Grantee, Qualifier)> {
         let mut all = Vec::new();
         for edge in self.edges {
-            for (relation, _) in Relation::ALL.iter().filter(|(r, _)| edge.mask & r.bit() != 0) {
-                all.push((edge.grantee(), Qualifier { relation: *relation, expires_at: None, condition: None }));
+            for relation in Relation::of_mask(edge.mask) {
+                all.push((edge.grantee(), Qualifier { relation, expires_at: None, condition: None }));
             }
             if edge.mask & QUALIFIED != 0 {
                 all.extend(self.qualifiers_of(edge.grantee()).map(|q| (edge.grantee(), q.clone())));

@@ -16,7 +16,7 @@ use crate::eval::{Eval, State};
 use crate::model::Grantee;
 use crate::node::View;
 use crate::paths::PathReader;
-use crate::permission::Permission;
+use crate::permission::{Permission, Rule};
 use crate::resolve::{Depends, Principal};
 
 /// Places with grants that one window looks at: enough for a page of a thousand keys that are granted one by one.
@@ -164,7 +164,7 @@ impl Visible {
     fn compile(&mut self, from: &[u8]) {
         let mut window = Window { from: from.to_vec(), depends: self.window.depends, ..Window::default() };
         let eval = self.pinned.eval();
-        Compiler::new(eval, self.permission, from, &mut window).run(self.high.as_deref());
+        Compiler::new(eval, self.pinned.rule(self.permission), from, &mut window).run(self.high.as_deref());
         self.window = window;
     }
 }
@@ -182,7 +182,7 @@ struct Frame {
 
 struct Compiler<'a> {
     eval: Eval<'a>,
-    permission: Permission,
+    rule: Rule<'a>,
     from: &'a [u8],
     window: &'a mut Window,
     /// The bucket, then prefixes that lie in one another.
@@ -190,10 +190,10 @@ struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    fn new(eval: Eval<'a>, permission: Permission, from: &'a [u8], window: &'a mut Window) -> Self {
+    fn new(eval: Eval<'a>, rule: Rule<'a>, from: &'a [u8], window: &'a mut Window) -> Self {
         let mut frames = vec![Frame { prefix: Vec::new(), state: eval.bucket() }];
         eval.folder(from, |prefix, state| frames.push(Frame { prefix: prefix.to_vec(), state }));
-        Self { eval, permission, from, window, frames }
+        Self { eval, rule, from, window, frames }
     }
 
     fn run(mut self, high: Option<&[u8]>) {
@@ -250,7 +250,7 @@ impl<'a> Compiler<'a> {
 
     fn emit(&mut self, start: Vec<u8>, state: State) {
         self.window.depends.and(state.depends);
-        let allowed = state.gives(self.permission);
+        let allowed = state.gives(self.rule);
         let segments = &mut self.window.segments;
         // What begins where the last began replaces it.
         segments.pop_if(|(last, _)| *last == start);

@@ -199,8 +199,8 @@ fn on_tenant(ids: &Ids, resolved: &mut Resolved, now: Timestamp, facts: &Facts) 
                 Tri::False => {}
             }
         }
-        allow |= if strata & ALLOW != 0 { sure & bits::ALLOWS } else { 0 };
-        deny |= if strata & DENY != 0 { possible & bits::DENIES } else { 0 };
+        allow |= if strata & ALLOW != 0 { sure } else { 0 };
+        deny |= if strata & DENY != 0 { possible } else { 0 };
     };
     if ids.of_target(target, Grantee::ITSELF).take(SCANNED + 1).count() <= SCANNED {
         ids.of_target(target, Grantee::ITSELF).for_each(|(g, edge)| add(resolved.holds(g), edge));

@@ -12,7 +12,9 @@ use crate::hash::HashKey;
 use crate::ids::Ids;
 use crate::model::{Relation, TupleKey};
 use crate::node::{Qualifier, View};
+use crate::permission::{Permission, Rule};
 use crate::ptree::PTree;
+use crate::schema::Schema;
 
 /// All relations at a revision.
 #[derive(Clone, Default)]
@@ -24,7 +26,11 @@ pub(crate) struct Root {
     pub(crate) ids: Ids,
     /// The revision of the last change of `ids`: memberships, flags of groups, grants on tenants.
     pub(crate) ids_stamp: u64,
+    /// The revision of the last change of any tenant's schema.
+    pub(crate) schemas_stamp: u64,
     pub(crate) buckets: PTree<u64, Arc<Bucket>>,
+    /// Of the tenants that do not have the built-in one, by their numbers.
+    pub(crate) schemas: PTree<u32, Arc<Schema>>,
 }
 
 impl Root {
@@ -32,6 +38,41 @@ impl Root {
     #[inline]
     pub(crate) fn bucket(&self, tenant: TenantId, bucket: BucketId) -> Option<&Arc<Bucket>> {
         self.buckets.get(&bucket_key(tenant, bucket))
+    }
+
+    /// The schema in force for a tenant.
+    #[inline]
+    pub(crate) fn schema(&self, tenant: TenantId) -> &Schema {
+        let own = if self.schemas.is_empty() { None } else { self.schemas.get(&tenant.0) };
+        match own {
+            Some(schema) => schema,
+            None => Schema::built_in(),
+        }
+    }
+
+    /// The last revision that changed anything a verdict about a bucket of the tenant depends on.
+    #[inline]
+    pub(crate) fn changed(&self, tenant: TenantId, bucket: Option<&Bucket>) -> u64 {
+        let relations = bucket.map_or(0, |b| b.stamp).max(self.ids_stamp);
+        // Schemas change rarely: mostly this one comparison tells that none did since.
+        if self.schemas_stamp <= relations { relations } else { relations.max(self.schema(tenant).stamp) }
+    }
+
+    /// Puts a tenant's schema in force.
+    pub(crate) fn set_schema(&mut self, tenant: TenantId, schema: Arc<Schema>) {
+        self.schemas_stamp = self.schemas_stamp.max(schema.stamp);
+        self.schemas.insert(tenant.0, schema);
+    }
+
+    /// The schema of a tenant, to keep.
+    pub(crate) fn shared_schema(&self, tenant: TenantId) -> Arc<Schema> {
+        self.schemas.get(&tenant.0).map_or_else(|| Arc::new(Schema::built_in().clone()), Arc::clone)
+    }
+
+    /// What decides a permission on a tenant's resources.
+    #[inline]
+    pub(crate) fn rule(&self, tenant: TenantId, permission: Permission) -> Rule<'_> {
+        self.schema(tenant).rule(permission)
     }
 
     /// What the memberships are stamped with.
@@ -48,6 +89,10 @@ impl Root {
                 (&tuple.key, Ok(qualifier))
             }
             Event::Gone(key) => (key, Err(key.relation)),
+            Event::Schema(tenant, schema) => {
+                self.set_schema(*tenant, Arc::clone(schema));
+                return Ok(false);
+            }
         };
         if let Some(target) = key.target.packed()? {
             self.ids_stamp = revision;

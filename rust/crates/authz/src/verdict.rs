@@ -76,7 +76,7 @@ impl Verdicts {
         head[8..12].copy_from_slice(&tenant.0.to_le_bytes());
         head[12..16].copy_from_slice(&bucket.0.to_le_bytes());
         head[16..24].copy_from_slice(&root.generation.to_le_bytes());
-        head[24..27].copy_from_slice(&[permission as u8, kind, u8::from(principal.admin)]);
+        head[24..27].copy_from_slice(&[permission.number(), kind, u8::from(principal.admin)]);
         let mut hasher = SipHasher13::new_with_keys(self.key.0, self.key.1);
         hasher.write(&head);
         hasher.write(path);

@@ -26,7 +26,7 @@ pub const IDEMPOTENCY_KEY_BYTES: usize = 128;
 /// Requests that share one commit.
 const GROUP: usize = 256;
 /// How often a group is planned anew when another process writes to the same store at the same moment.
-const ATTEMPTS: usize = 8;
+pub(crate) const ATTEMPTS: usize = 8;
 
 /// One change.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -153,7 +153,7 @@ pub(crate) struct Writer {
     /// The state row as it was last seen; `None` before the first write of a store.
     pub(crate) state: Option<State>,
     /// The last commit failed in a way that leaves its outcome open: read the log before the next one.
-    unsure: bool,
+    pub(crate) unsure: bool,
 }
 
 impl Writer {
@@ -322,23 +322,8 @@ impl Inner {
         keys: &mut GroupKeys,
     ) -> Result<Plan, AuthzError> {
         let digest = request.idempotency_key.as_ref().map(|_| request.digest());
-        if let (Some(key), Some(digest)) = (&request.idempotency_key, &digest) {
-            let name = (request.tenant, key.clone());
-            let found = match keys.get(&name) {
-                Some(found) => Some(*found),
-                None => {
-                    let snapshot = self.meta.snapshot()?;
-                    snapshot
-                        .get(&codec::idempotency_key(request.tenant, key))?
-                        .map(codec::decode_idempotency)
-                        .transpose()?
-                }
-            };
-            match found {
-                Some((revision, same)) if same == *digest => return Ok(Plan::Known(revision)),
-                Some(_) => return Err(AuthzError::IdempotencyMismatch),
-                None => {}
-            }
+        if let Some(revision) = self.done_before(request, digest, keys)? {
+            return Ok(Plan::Known(revision));
         }
         for (i, precondition) in request.preconditions.iter().enumerate() {
             let (key, wanted) = match precondition {
@@ -376,13 +361,46 @@ impl Inner {
             true => Vec::new(),
             false => audit::of_changes(by, request.tenant, &events, next_state.revision),
         };
-        let mut batch = batch(state, &next_state, request, events, digest);
+        let mut batch = batch(state, &next_state, request.tenant, request.at, events);
+        if let (Some(key), Some(digest)) = (&request.idempotency_key, digest) {
+            batch.put(
+                codec::idempotency_key(request.tenant, key),
+                codec::idempotency_value(next_state.revision, &digest),
+            );
+        }
         let audited = self.book.append(&mut batch, request.at, &entries)?;
         Ok(Plan::Commit(Box::new(Planned { root: next, state: next_state, batch, audited })))
     }
 
+    /// The revision a request led to that has this idempotency key and did the same.
+    fn done_before(
+        &self,
+        request: &WriteTuples,
+        digest: Option<[u8; 32]>,
+        keys: &GroupKeys,
+    ) -> Result<Option<u64>, AuthzError> {
+        let (Some(key), Some(digest)) = (&request.idempotency_key, digest) else { return Ok(None) };
+        let found = match keys.get(&(request.tenant, key.clone())) {
+            Some(found) => Some(*found),
+            None => {
+                let snapshot = self.meta.snapshot()?;
+                let row = snapshot.get(&codec::idempotency_key(request.tenant, key))?;
+                row.map(codec::decode_idempotency).transpose()?
+            }
+        };
+        match found {
+            Some((revision, same)) if same == digest => Ok(Some(revision)),
+            Some(_) => Err(AuthzError::IdempotencyMismatch),
+            None => Ok(None),
+        }
+    }
+
     /// What a change does, or `None` when it does nothing.
     fn event(&self, root: &Root, i: usize, change: &Change, now: Timestamp) -> Result<Option<Event>, AuthzError> {
+        // A schema only ever gets wider while tuples are there, so what it does not have is not there to be removed.
+        if let Change::Create(tuple) | Change::Touch(tuple) = change {
+            tuple.conforms(root.schema(tuple.key.target.tenant))?;
+        }
         let found = root.find(self.name, change.key())?;
         let tuple = match change {
             Change::Delete(key) => return Ok(found.map(|_| Event::Gone(key.clone()))),
@@ -405,7 +423,7 @@ impl Inner {
     }
 
     /// Reads the log from where we are.
-    fn catch_up(&self, writer: &mut Writer) -> Result<(), AuthzError> {
+    pub(crate) fn catch_up(&self, writer: &mut Writer) -> Result<(), AuthzError> {
         let snapshot = self.meta.snapshot()?;
         let stored = snapshot.get(&codec::state_key())?.map(State::decode).transpose()?;
         let ours = self.root.load_full();
@@ -490,19 +508,20 @@ impl Inner {
 }
 
 /// A store's first state: a new epoch and a new key for tokens.
-fn new_state() -> Result<State, AuthzError> {
+pub(crate) fn new_state() -> Result<State, AuthzError> {
     let mut state = State { revision: 0, oldest: 1, epoch: [0; 16], token_key: [0; 32] };
     let random = getrandom::fill(&mut state.epoch).and_then(|()| getrandom::fill(&mut state.token_key));
     random.map_err(|e| AuthzError::Limit(format!("no randomness: {e}")))?;
     Ok(state)
 }
 
-fn batch(
+/// The rows of one revision: what changes, the log's entry and the new state.
+pub(crate) fn batch(
     before: Option<&State>,
     after: &State,
-    request: &WriteTuples,
+    tenant: TenantId,
+    at: Timestamp,
     events: Vec<Event>,
-    digest: Option<[u8; 32]>,
 ) -> Batch {
     let mut batch = Batch::default();
     // The revision is assigned under one lock and guarded by its predecessor: two writers can never interleave.
@@ -517,13 +536,11 @@ fn batch(
                 batch.put(codec::tuple_key(&tuple.key), value);
             }
             Event::Gone(key) => drop(batch.delete(codec::tuple_key(key))),
+            Event::Schema(tenant, schema) => drop(batch.put(codec::schema_key(*tenant), codec::schema_value(schema))),
         }
     }
-    let entry = LogEntry { revision: after.revision, at: request.at, tenant: request.tenant, events };
+    let entry = LogEntry { revision: after.revision, at, tenant, events };
     batch.put(codec::log_key(after.revision), entry.encode());
-    if let (Some(key), Some(digest)) = (&request.idempotency_key, digest) {
-        batch.put(codec::idempotency_key(request.tenant, key), codec::idempotency_value(after.revision, &digest));
-    }
     batch.put(codec::state_key(), after.encode());
     batch
 }

@@ -10,6 +10,7 @@ mod core;
 mod datadir;
 mod relation_values;
 mod relations;
+mod schema;
 mod serve;
 
 use pyo3::prelude::*;

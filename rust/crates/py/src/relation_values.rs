@@ -54,6 +54,8 @@ pub fn raised(error: AuthzError) -> PyErr {
         AuthzError::BadToken => ("bad_token", None),
         AuthzError::NotYet(revision) => ("not_yet", Some(revision)),
         AuthzError::Trimmed(oldest) => ("trimmed", Some(oldest)),
+        AuthzError::Orphans(_) => ("orphans", None),
+        AuthzError::SchemaChanged(revision) => ("schema_changed", Some(revision)),
     };
     RelationError::new_err((kind, message, number))
 }
@@ -103,10 +105,9 @@ pub fn spot(place: &Place) -> PyResult<Spot<'_>> {
     })
 }
 
-/// The permission of a number.
+/// The permission of a number. One that the tenant's schema does not have, nobody has.
 pub fn permission(number: u8) -> PyResult<Permission> {
-    let found = Permission::ALL.get(usize::from(number)).map(|(permission, _)| *permission);
-    found.ok_or_else(|| invalid(format!("{number} is no permission's number")))
+    Permission::from_number(number).map_err(raised)
 }
 
 /// Who asks.
@@ -164,7 +165,7 @@ pub fn tuple_out<'py>(
     when: Option<&Condition>,
 ) -> TupleOut<'py> {
     let place = place_out(py, at);
-    (place, relation as u8, grantee.bits(), expires_at.map(|at| at.0), when.map(condition_out))
+    (place, relation.number(), grantee.bits(), expires_at.map(|at| at.0), when.map(condition_out))
 }
 
 /// A whole tuple.
@@ -175,16 +176,18 @@ pub fn whole_out<'py>(py: Python<'py>, tuple: &Tuple) -> TupleOut<'py> {
 
 /// A relation at a place.
 pub fn granted_out<'py>(py: Python<'py>, granted: &Granted) -> GrantedOut<'py> {
-    (place_out(py, &granted.place), granted.relation as u8, granted.grantee.bits())
+    (place_out(py, &granted.place), granted.relation.number(), granted.grantee.bits())
 }
 
 /// A revision of the log.
 pub fn entry_out<'py>(py: Python<'py>, entry: &LogEntry) -> EntryOut<'py> {
     let event = |event: &Event| match event {
-        Event::Set(tuple) => (true, whole_out(py, tuple)),
-        Event::Gone(key) => (false, tuple_out(py, &key.target.place, (key.relation, key.grantee), None, None)),
+        Event::Set(tuple) => Some((true, whole_out(py, tuple))),
+        Event::Gone(key) => Some((false, tuple_out(py, &key.target.place, (key.relation, key.grantee), None, None))),
+        // A revision without tuples is a change of the schema, which is read where schemas are.
+        Event::Schema(..) => None,
     };
-    (entry.revision, entry.at.0, entry.tenant.0, entry.events.iter().map(event).collect())
+    (entry.revision, entry.at.0, entry.tenant.0, entry.events.iter().filter_map(event).collect())
 }
 
 /// An answer's parts.

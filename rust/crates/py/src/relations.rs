@@ -40,7 +40,7 @@ type SubjectsOut = (Vec<u64>, Vec<u64>, Vec<u64>, Vec<u64>, Option<u64>, u64);
 /// The relationship engine of a store.
 #[pyclass(frozen, module = "storage._core")]
 pub struct Relations {
-    engine: Engine,
+    pub(crate) engine: Engine,
     /// Keeps the data directory owned for as long as the engine may be asked.
     _core: Option<Py<Core>>,
 }
@@ -373,5 +373,5 @@ pub fn permission_names() -> Vec<&'static str> {
 /// The number of the permission one of Amazon's actions needs.
 #[pyfunction]
 pub fn permission_of_action(action: &str) -> u8 {
-    Permission::of_action(action) as u8
+    Permission::of_action(action).number()
 }

@@ -2,6 +2,7 @@
 //! and after merging, and after the store is opened again.
 
 mod naive;
+mod schemas;
 mod world;
 
 use std::collections::BTreeSet;
@@ -9,8 +10,8 @@ use std::sync::Arc;
 
 use naive::{Naive, TENANTS};
 use panthera_authz::{
-    Change, Engine, Grantee, Kind, Moment, Next, Permission, Place, Principal, Settings, Spot, Target, Visible,
-    WriteTuples,
+    ApplySchema, AuthzError, Change, Engine, Grantee, Kind, Moment, Next, Permission, Place, Principal, Settings, Spot,
+    Target, Visible, WriteTuples,
 };
 use panthera_base::{BucketId, TenantId, Timestamp};
 use panthera_meta::memory::Memory;
@@ -23,6 +24,8 @@ struct World {
     engine: Engine,
     naive: Naive,
     compared: usize,
+    /// Tenants change their schemas meanwhile.
+    schemas: bool,
 }
 
 fn settings(seed: u64) -> Settings {
@@ -37,10 +40,13 @@ impl World {
     fn new(seed: u64) -> Self {
         let meta = Arc::new(Memory::new());
         let engine = Engine::open(meta.clone(), settings(seed)).unwrap();
-        Self { seed, rng: Rng(seed), meta, engine, naive: Naive::default(), compared: 0 }
+        Self { seed, rng: Rng(seed), meta, engine, naive: Naive::default(), compared: 0, schemas: false }
     }
 
     fn step(&mut self) {
+        if self.schemas && self.rng.one_in(6) {
+            return self.change_schema();
+        }
         let gone =
             (!self.naive.tuples.is_empty() && self.rng.one_in(4)).then(|| self.rng.pick(&self.naive.tuples).clone());
         if let Some(tuple) = gone {
@@ -49,10 +55,57 @@ impl World {
             return;
         }
         let tuple = world::tuple(&mut self.rng);
-        if self.write(tuple.key.target.tenant, Change::Touch(tuple.clone())).is_ok() {
+        let written = self.write(tuple.key.target.tenant, Change::Touch(tuple.clone())).is_ok();
+        if written {
+            let schema = self.naive.schemas.get(&tuple.key.target.tenant);
+            let declared = schema.map_or(tuple.key.relation.number() < 19, |s| s.takes(&tuple.key));
+            assert!(declared, "seed {}: written without a declaration: {tuple:?}", self.seed);
             self.naive.tuples.retain(|t| t.key != tuple.key);
             self.naive.tuples.push(tuple);
         }
+    }
+
+    fn change_schema(&mut self) {
+        let tenant = *self.rng.pick(&TENANTS);
+        let before = self.engine.schema_in_force(tenant).unwrap();
+        let plain = schemas::plain(&mut self.rng, self.naive.schemas.get(&tenant), &before.free);
+        let orphans = self.naive.tuples.iter().any(|t| t.key.target.tenant == tenant && !plain.takes(&t.key));
+        let request = ApplySchema {
+            tenant,
+            source: format!("// {plain:?}"),
+            compiled: plain.bytes(),
+            against: before.schema.revision(),
+            at: Timestamp(1),
+            dry_run: self.rng.one_in(8),
+            by: None,
+        };
+        let seed = self.seed;
+        match self.engine.apply_schema(&request) {
+            Ok(_) if request.dry_run => assert!(!orphans, "seed {seed}: {plain:#?}"),
+            Ok(_) => {
+                assert!(!orphans, "seed {seed}: applied over tuples it has no place for: {plain:#?}");
+                self.naive.schemas.insert(tenant, plain);
+            }
+            Err(AuthzError::Orphans(listed)) => {
+                assert!(orphans, "seed {seed}: {listed:?}");
+                for tuple in listed {
+                    assert!(self.naive.tuples.contains(&tuple) && !plain.takes(&tuple.key), "seed {seed}: {tuple:?}");
+                }
+                assert_eq!(
+                    self.engine.schema_in_force(tenant).unwrap(),
+                    before,
+                    "seed {seed}: a refusal left something"
+                );
+            }
+            Err(other) => panic!("seed {seed}: {other} for {plain:#?}"),
+        }
+    }
+
+    /// Every permission a tenant has, and one it has not.
+    fn permission(&mut self, tenant: TenantId) -> Permission {
+        let schema = self.engine.schema(tenant);
+        let all: Vec<Permission> = schema.permissions().map(|(permission, _)| permission).collect();
+        *self.rng.pick(&all)
     }
 
     fn write(&self, tenant: TenantId, change: Change) -> Result<u64, panthera_authz::AuthzError> {
@@ -79,12 +132,12 @@ impl World {
                 let principal = *self.rng.pick(&principals);
                 let tenant = *self.rng.pick(&TENANTS);
                 let bucket = *self.rng.pick(&BUCKETS);
-                let permission = self.rng.pick(&Permission::ALL).0;
+                let permission = self.permission(tenant);
                 self.spots(principal, permission, tenant, bucket, &keys, &moment);
                 self.listing(principal, permission, tenant, bucket, &keys, &moment);
             }
             let target = Target::new(*self.rng.pick(&TENANTS), world::place(&mut self.rng));
-            let permission = self.rng.pick(&Permission::ALL).0;
+            let permission = self.permission(target.tenant);
             self.subjects(permission, &target, &principals, &moment);
         }
     }
@@ -120,7 +173,7 @@ impl World {
                             == (&granted.place, granted.relation, granted.grantee)
                     });
                     assert!(real, "seed {seed}: {granted:?} is no tuple");
-                    assert_eq!(granted.relation.denies(), !expect, "seed {seed}: {granted:?}");
+                    assert_eq!(self.naive.denies(tenant, granted.relation), !expect, "seed {seed}: {granted:?}");
                 }
                 None => assert!(!expect || who.admin, "seed {seed}: allowed by nothing"),
             }
@@ -257,6 +310,7 @@ fn run(seeds: std::ops::Range<u64>) -> usize {
     let mut compared = 0;
     for seed in seeds {
         let mut world = World::new(seed);
+        world.schemas = seed % 2 == 1;
         for round in 0..4 {
             for _ in 0..6 + world.rng.below(20) {
                 world.step();
@@ -281,7 +335,7 @@ impl World {
         let asked = principals.iter().filter(|p| only.is_none_or(|t| p.grantee.tenant() == t));
         let mut all = Vec::new();
         for who in asked {
-            for (p, _) in Permission::ALL {
+            for (p, _) in self.engine.schema(tenant).permissions() {
                 for (bucket, key) in BUCKETS.iter().flat_map(|b| keys.iter().map(move |k| (*b, k))) {
                     let answer = self.engine.check(*who, p, tenant, Spot::Object(bucket, key), moment);
                     all.push(answer.unwrap().allowed);
@@ -296,6 +350,7 @@ impl World {
 fn an_allow_never_takes_and_a_deny_never_gives() {
     for seed in 0..12 {
         let mut world = World::new(seed);
+        world.schemas = seed % 2 == 1;
         (0..30).for_each(|_| world.step());
         let (keys, moment) = (world.keys(), world::moment(&mut world.rng));
         let keys = &keys[..keys.len().min(8)];
@@ -309,7 +364,8 @@ fn an_allow_never_takes_and_a_deny_never_gives() {
                 continue;
             }
             let after = world.verdicts(TENANTS[0], keys, &moment, None);
-            let wrong = before.iter().zip(&after).any(|(b, a)| if relation.denies() { !b & a } else { b & !a });
+            let denies = world.naive.denies(tuple.key.target.tenant, relation);
+            let wrong = before.iter().zip(&after).any(|(b, a)| if denies { !b & a } else { b & !a });
             assert!(!wrong, "seed {seed}: {tuple:?}");
             world.naive.tuples.push(tuple);
             before = after;

@@ -1,15 +1,19 @@
 //! The oracle: the rules of authz.md over a plain list of tuples, by sets and repetition. Shares no code with the
 //! engine beyond the words of the model, has no index, no cache and no bytes of rows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use panthera_authz::{Condition, Facts, Grantee, Kind, Moment, Permission, Place, Principal, Relation, Target, Tuple};
 use panthera_base::{BucketId, TenantId};
 
+use crate::schemas::Plain;
+
 #[derive(Clone, Default)]
 pub(crate) struct Naive {
     pub tuples: Vec<Tuple>,
+    /// Of the tenants that have one of their own.
+    pub schemas: BTreeMap<TenantId, Plain>,
 }
 
 /// Yes, no, cannot be known.
@@ -71,6 +75,14 @@ fn holds(tuple: &Tuple, moment: &Moment) -> Answer {
 }
 
 impl Naive {
+    /// Whether a relation takes away, to this tenant.
+    pub(crate) fn denies(&self, tenant: TenantId, relation: Relation) -> bool {
+        match self.schemas.get(&tenant) {
+            Some(schema) => schema.relations.iter().any(|d| d.relation == relation && d.denies),
+            None => relation.name().starts_with("deny"),
+        }
+    }
+
     fn flag(&self, group: Grantee, flag: Relation) -> bool {
         self.tuples.iter().any(|t| container(&t.key.target) == Some(group) && t.key.relation == flag)
     }
@@ -137,7 +149,7 @@ impl Naive {
         for (depth, place) in path.iter().enumerate() {
             for tuple in at(place) {
                 let (relation, answer) = (tuple.key.relation, holds(tuple, moment));
-                if relation.name().starts_with("deny") {
+                if self.denies(target.tenant, relation) {
                     if answer != Some(false) && possible.contains(&tuple.key.grantee) {
                         denies.insert(relation);
                     }
@@ -157,7 +169,10 @@ impl Naive {
                 }
             }
         }
-        decide(permission, &allows, &denies, tenant_admin)
+        match self.schemas.get(&target.tenant) {
+            Some(schema) => schema.decide(permission, &allows, &denies, tenant_admin),
+            None => decide(permission, &allows, &denies, tenant_admin),
+        }
     }
 }
 
@@ -179,6 +194,7 @@ fn decide(p: Permission, allows: &BTreeSet<Relation>, denies: &BTreeSet<Relation
         }
         Permission::DeleteVersion => full && none(&[R::DenyDelete]),
         Permission::Know => !allows.is_empty() && none(&[]),
+        _ => false,
     }
 }
 

@@ -40,7 +40,7 @@ impl Metastore for Faulty {
     }
 }
 
-fn open(store: &Arc<Faulty>) -> Engine {
+pub(crate) fn open(store: &Arc<Faulty>) -> Engine {
     Engine::open(store.clone(), Settings { merge_at: 4, ..Settings::default() }).unwrap()
 }
 

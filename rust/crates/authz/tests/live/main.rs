@@ -4,6 +4,7 @@
 mod audit;
 mod crash;
 mod defects;
+mod schemas;
 mod watching;
 
 use std::sync::Arc;
