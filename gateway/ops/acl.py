@@ -11,7 +11,7 @@ owner's FULL_CONTROL, and nothing else can be written.
 from gateway.model import Answer, Call, xml_answer
 from gateway.ops.change import change_bucket, change_object
 from gateway.ops.context import bucket_of, find_object
-from gateway.ops.grants import Wanted, check_unlisted, compiled, list_document, resolved, wanted_by
+from gateway.ops.grants import Wanted, check_blocked, check_unlisted, compiled, list_document, resolved, wanted_by
 from gateway.wire.acl import BUCKET_CANNED, OBJECT_CANNED
 from storage.records.bucket import BucketRecord, Ownership
 from storage.records.object import ObjectRecord
@@ -24,7 +24,11 @@ def get_bucket_acl(call: Call) -> Answer:
 
 
 def put_bucket_acl(call: Call) -> Answer:
-    """Replaces the bucket's list. AccessControlListNotSupported where lists are disabled; errors of lists."""
+    """Replaces the bucket's list.
+
+    AccessControlListNotSupported where lists are disabled, AccessDenied for a public one where those are blocked;
+    errors of lists.
+    """
     wanted = wanted_by(call, BUCKET_CANNED)
     if not _lists(bucket_of(call)):
         check_unlisted(call, wanted, bucket_of(call))
@@ -69,4 +73,6 @@ def _lists(bucket: BucketRecord) -> bool:
 
 
 def _compiled(call: Call, wanted: Wanted, bucket: BucketRecord, owner: int) -> bytes | None:
-    return compiled(resolved(call, wanted, owner, bucket.owner), owner)
+    grants = resolved(call, wanted, owner, bucket.owner)
+    check_blocked(bucket, grants)
+    return compiled(grants, owner)

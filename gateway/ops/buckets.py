@@ -17,6 +17,7 @@ from gateway.ops.context import bucket_of
 from gateway.ops.grants import (
     OWNERSHIP_DOCUMENT,
     OWNERSHIPS,
+    check_blocked,
     compiled,
     grants_others,
     ownership_document,
@@ -30,6 +31,7 @@ from gateway.wire.xml import document, malformed, parse, text
 from storage import api
 from storage.api import Conflict, Op, RelationError, StoreError, absent, delete, delete_range, empty_range, equals, put
 from storage.records import keys
+from storage.records.acl import decode_acl
 from storage.records.bucket import BucketRecord, Ownership
 from storage.records.pointer import encode_document, encode_id
 from storage.records.tenant import TenantRecord
@@ -97,6 +99,8 @@ def _taken(call: Call, stored: tuple[bytes, bytes], wishes: _Wishes, created: An
     undone = (wishes.acl is not None and not owns) or wishes.ownership not in (None, record.ownership)
     if call.place.region != DEFAULT_REGION or undone:
         raise S3Error(Code.BUCKET_ALREADY_OWNED_BY_YOU, fields=fields)
+    if owns and wishes.acl is not None:
+        check_blocked(record, decode_acl(wishes.acl))
     if owns and record.acl != wishes.acl and record.ownership is not Ownership.BUCKET_OWNER_ENFORCED:
         changed = record.replace(acl=wishes.acl, generation=record.generation + 1)
         call.store.commit([equals(row, value)], [put(row, changed.encode())])

@@ -18,7 +18,7 @@ from gateway.wire.acl import PERMISSIONS, Asked, How, Shown
 from gateway.wire.xml import document, text, tree
 from storage.records import keys
 from storage.records.acl import Grant, Kind, Permission, decode_acl, encode_acl, full_control
-from storage.records.bucket import BucketRecord, Ownership
+from storage.records.bucket import BucketRecord, Ownership, PublicAccessBlock
 from storage.records.pointer import decode_id
 
 OWNERSHIPS: Final = {
@@ -143,9 +143,14 @@ def compiled(grants: Grants, owner: int) -> bytes | None:
     return None if grants == (full_control(owner),) else encode_acl(grants)
 
 
-def is_public(grants: Grants) -> bool:
-    """Whether there is a grant to everybody, or to everybody who signs (AWS: "The meaning of public")."""
-    return any(grant.kind in _PUBLIC for grant in grants)
+def check_blocked(bucket: BucketRecord, grants: Grants) -> None:
+    """AccessDenied for a public list where the bucket's Block Public Access says BlockPublicAcls.
+
+    Public is a grant to everybody, or to everybody who signs (AWS: "The meaning of public").
+    """
+    blocks = PublicAccessBlock.BLOCK_PUBLIC_ACLS in (bucket.public_access_block or PublicAccessBlock(0))
+    if blocks and any(grant.kind in _PUBLIC for grant in grants):
+        raise S3Error(Code.ACCESS_DENIED)
 
 
 def grants_others(acl: bytes | None, owner: int) -> bool:

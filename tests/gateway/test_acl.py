@@ -10,7 +10,7 @@ from gateway.limits import ACL_GRANTS
 from gateway.wire.acl import ALL_USERS, ANONYMOUS_ID, AUTHENTICATED_USERS, LOG_DELIVERY
 from storage.records import keys
 from storage.records.acl import Grant, Kind, Permission, decode_acl, full_control
-from storage.records.bucket import BucketRecord, Ownership
+from storage.records.bucket import BucketRecord, Ownership, PublicAccessBlock
 from storage.records.object import ObjectRecord
 
 Lines = list[tuple[str, str]]
@@ -314,6 +314,41 @@ def test_disabled_lists_show_the_buckets_owner_and_take_what_says_so(world: Worl
         refused(Code.MALFORMED_ACL, lambda: world.call(op, "bucket", key, body=b"<A/>"))  # noqa: B023
     refused(Code.NO_SUCH_KEY, lambda: world.call("PutObjectAcl", "bucket", b"none", headers=holds))
     assert world.store.scan(b"", b"\xff", 1000) == rows
+
+
+# Where public lists are blocked.
+
+
+def block(world: World, setting: PublicAccessBlock) -> None:
+    record = BucketRecord.decode(world.store.get(keys.bucket(b"bucket")))
+    value = record.replace(public_access_block=setting).encode()
+    world.store.commit([], [("put", keys.bucket(b"bucket"), value)])
+
+
+def test_public_lists_are_refused_where_they_are_blocked(open_world: World) -> None:
+    root, ann = open_world.root.canonical_id, open_world.other().canonical_id
+    public: list[dict[str, object]] = [
+        {"headers": {"x-amz-acl": name}} for name in ("public-read", "public-read-write", "authenticated-read")
+    ]
+    public += [{"headers": {"x-amz-grant-read": f"uri={ALL_USERS}"}}]
+    public += [{"body": policy(root, (group(AUTHENTICATED_USERS), "READ_ACP"))}]
+    private: list[dict[str, object]] = [
+        {"headers": {"x-amz-acl": "private"}},
+        {"body": policy(root, (user(ann), "READ"))},
+    ]
+    private += [{"headers": {"x-amz-grant-read": f"uri={LOG_DELIVERY}"}}]
+    for op, key in (("PutBucketAcl", b""), ("PutObjectAcl", b"k")):
+        block(open_world, PublicAccessBlock.BLOCK_PUBLIC_ACLS)
+        for words in public:
+            refused(Code.ACCESS_DENIED, lambda: open_world.call(op, "bucket", key, **words))  # type: ignore[arg-type] # noqa: B023
+        for words in private:
+            open_world.call(op, "bucket", key, **words)  # type: ignore[arg-type]
+        block(open_world, ~PublicAccessBlock.BLOCK_PUBLIC_ACLS)
+        for words in public:
+            open_world.call(op, "bucket", key, **words)  # type: ignore[arg-type]
+    block(open_world, PublicAccessBlock.BLOCK_PUBLIC_ACLS)
+    refused(Code.ACCESS_DENIED, lambda: create(open_world, x_amz_acl="public-read"))
+    create(open_world)
 
 
 # Ownership.

@@ -199,3 +199,18 @@ def test_a_checked_store_knows_its_lists(tmp_path: Path, make_client: Callable[.
         s3.create_multipart_upload(Bucket="lists", Key="open", ACL="public-read")
     done = subprocess.run([PANTHERA, "verify", "--data", tmp_path / "data"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_public_lists_are_refused_where_they_are_blocked(ann: Person, bob: Person, name: str) -> None:
+    s3 = ann.s3
+    s3.create_bucket(Bucket=name)
+    s3.put_object(Bucket=name, Key="k", Body=b"x")
+    s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration={"BlockPublicAcls": True})
+    denied = (403, "AccessDenied")
+    for acl in ("public-read", "public-read-write", "authenticated-read"):
+        assert refused(s3.put_bucket_acl, Bucket=name, ACL=acl) == denied
+        assert refused(s3.put_object_acl, Bucket=name, Key="k", ACL=acl) == denied
+        assert refused(s3.put_object, Bucket=name, Key="new", ACL=acl) == denied
+        assert refused(s3.create_multipart_upload, Bucket=name, Key="new", ACL=acl) == denied
+    s3.put_bucket_acl(Bucket=name, GrantRead=f"id={bob.id}")
+    s3.put_object(Bucket=name, Key="new", ACL="private")

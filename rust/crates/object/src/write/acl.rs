@@ -4,8 +4,11 @@
 //! (crate `wire`), what a list allows (crate `authz`), lists of objects that are there already (Python).
 
 use http::HeaderMap;
+use panthera_authz::acl::is_public;
 use panthera_base::{ErrorCode, S3Error, S3Result, UserId};
-use panthera_meta::records::{BucketRecord, Grant, Grantee, Ownership, decode_id, encode_acl, permission};
+use panthera_meta::records::{
+    BucketRecord, Grant, Grantee, Ownership, PublicAccessBlock, decode_id, encode_acl, permission,
+};
 use panthera_meta::{Snapshot, Step, keys};
 use panthera_wire::acl::{self, Asked, Canned, Named, Wanted};
 use panthera_wire::hex;
@@ -27,7 +30,8 @@ impl ObjectService {
     /// Reads the headers of a write by `writer`.
     ///
     /// AccessControlListNotSupported where the bucket's owner owns everything and the headers ask for anything else;
-    /// InvalidArgument, UnresolvableGrantByEmailAddress, AmbiguousGrantByEmailAddress for grantees who are nobody.
+    /// AccessDenied for a public list where the bucket blocks those; InvalidArgument, UnresolvableGrantByEmailAddress,
+    /// AmbiguousGrantByEmailAddress for grantees who are nobody.
     pub(crate) fn owned(&self, headers: &HeaderMap, bucket: &BucketRecord, writer: UserId) -> S3Result<Owned> {
         let wanted = acl::wanted(headers)?;
         let resolve = |asked: &[Asked]| {
@@ -64,6 +68,10 @@ fn owned(
             };
             // What every new object has is not stored.
             let acl = (grants != [Grant::full_control(writer)]).then(|| encode_acl(&grants));
+            let blocks = bucket.public_access_block.is_some_and(|b| b.has(PublicAccessBlock::BLOCK_PUBLIC_ACLS));
+            if blocks && acl.as_deref().is_some_and(is_public) {
+                return Err(S3Error::new(ErrorCode::AccessDenied).detail("BlockPublicAcls"));
+            }
             Ok(Owned { owner: writer, acl })
         }
     }

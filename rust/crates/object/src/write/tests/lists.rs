@@ -2,7 +2,8 @@
 
 use panthera_base::{ErrorCode, UserId};
 use panthera_meta::records::{
-    Grantee, ObjectRecord, Ownership, UploadRecord, UserRecord, Versioning, decode_acl, encode_id, permission,
+    Grantee, ObjectRecord, Ownership, PublicAccessBlock, UploadRecord, UserRecord, Versioning, decode_acl, encode_id,
+    permission,
 };
 use panthera_meta::{Batch, keys};
 
@@ -147,6 +148,27 @@ async fn where_lists_are_disabled_the_buckets_owner_owns_everything() {
         let refused = put_by(&scene, OWNER, &[(name, value)]).await;
         assert_eq!(refused.code(), Some(ErrorCode::AccessControlListNotSupported), "{name}: {value}");
         assert_eq!(refused.status, 400);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn public_lists_are_refused_where_they_are_blocked() {
+    let mut scene = scene(Ownership::ObjectWriter);
+    let others = PublicAccessBlock::from_bits(PublicAccessBlock::ALL.bits() - 1);
+    for (block, code) in [(PublicAccessBlock::from_bits(1), Some(ErrorCode::AccessDenied)), (others, None)] {
+        scene.bucket.public_access_block = block;
+        for (name, value) in [
+            ("x-amz-acl", "public-read"),
+            ("x-amz-acl", "public-read-write"),
+            ("x-amz-acl", "authenticated-read"),
+            ("x-amz-grant-read-acp", "uri=http://acs.amazonaws.com/groups/global/AllUsers"),
+        ] {
+            assert_eq!(put_by(&scene, OWNER, &[(name, value)]).await.code(), code, "{value}");
+        }
+        let log = ("x-amz-grant-write", "uri=http://acs.amazonaws.com/groups/s3/LogDelivery");
+        for headers in [&[][..], &[("x-amz-acl", "private")], &[("x-amz-acl", "bucket-owner-read")], &[log]] {
+            assert_eq!(put_by(&scene, ANN, headers).await.code(), None, "{headers:?}");
+        }
     }
 }
 
