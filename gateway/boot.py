@@ -147,6 +147,7 @@ def _listen(config: Config, core: Core, dispatcher: Dispatcher) -> list[str]:
             dispatch=dispatcher.dispatch,
             complain=_data_plane_log.error,
             domains=config.domains,
+            region=config.region,
             pinned_region=config.region if config.pin_region else None,
             external_url=config.external_url,
             tls_cert=None if config.tls_cert is None else str(config.tls_cert),

@@ -67,6 +67,7 @@ class Core:
         dispatch: Callable[[ControlRequest], None],
         complain: Callable[[str], None],
         domains: Sequence[str] = (),
+        region: str = "us-east-1",
         pinned_region: str | None = None,
         external_url: str | None = None,
         tls_cert: str | None = None,

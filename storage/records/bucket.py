@@ -6,13 +6,13 @@ from enum import IntEnum, IntFlag
 from typing import Final, TypedDict, Unpack
 
 from storage.records.fence import FenceRecord, Versioning, versioning_of
-from storage.records.fields import VERSION, Fields
-from storage.records.sections import Others, encoded, others, read_sections, text, write_sections
+from storage.records.fields import VERSION, Fields, RecordError
+from storage.records.sections import Others, Sections, encoded, others, read_sections, text, write_sections
 
 _FIXED: Final = struct.Struct("<BBHIIIQQ")
 _FLAG_OBJECT_LOCK: Final = 1
-_REGION, _POLICY, _PUBLIC_ACCESS_BLOCK, _OWNERSHIP, _ACL = 1, 64, 65, 66, 67
-_KNOWN: Final = (_REGION, _POLICY, _PUBLIC_ACCESS_BLOCK, _OWNERSHIP, _ACL)
+_REGION, _POLICY, _PUBLIC_ACCESS_BLOCK, _OWNERSHIP, _ACL, _LISTING = 1, 64, 65, 66, 67, 68
+_KNOWN: Final = (_REGION, _POLICY, _PUBLIC_ACCESS_BLOCK, _OWNERSHIP, _ACL, _LISTING)
 
 
 class Ownership(IntEnum):
@@ -32,6 +32,15 @@ class PublicAccessBlock(IntFlag):
     RESTRICT_PUBLIC_BUCKETS = 8
 
 
+class ListingMode(IntEnum):
+    """What a listing of the bucket shows to who may not list all of it."""
+
+    FILTERED = 0
+    """The names it may discover."""
+    STRICT = 1
+    """Nothing, as Amazon's buckets do."""
+
+
 class BucketChange(TypedDict, total=False):
     """What `BucketRecord.replace` takes: fields that change while a bucket lives."""
 
@@ -44,6 +53,7 @@ class BucketChange(TypedDict, total=False):
     acl: bytes | None
     policy: bytes | None
     public_access_block: PublicAccessBlock | None
+    listing: ListingMode
     others: Others
 
 
@@ -67,6 +77,7 @@ class BucketRecord:
     acl: bytes | None = None
     policy: bytes | None = None
     public_access_block: PublicAccessBlock | None = None
+    listing: ListingMode = ListingMode.FILTERED
     others: Others = ()
 
     @classmethod
@@ -90,6 +101,7 @@ class BucketRecord:
             acl=sections.get(_ACL),
             policy=sections.get(_POLICY),
             public_access_block=_block(fields, sections.get(_PUBLIC_ACCESS_BLOCK)),
+            listing=_listing(sections),
             others=others(sections, _KNOWN),
         )
 
@@ -111,6 +123,7 @@ class BucketRecord:
             (_ACL, self.acl),
             (_POLICY, self.policy),
             (_PUBLIC_ACCESS_BLOCK, None if self.public_access_block is None else bytes([self.public_access_block])),
+            (_LISTING, bytes([self.listing]) if self.listing is not ListingMode.FILTERED else None),
         ]
         return fixed + write_sections(known, self.others)
 
@@ -138,3 +151,13 @@ def _block(fields: Fields, value: bytes | None) -> PublicAccessBlock | None:
     if len(value) != 1 or value[0] > sum(PublicAccessBlock):
         raise fields.wrong(_FIXED.size, "a public access block is one byte of four settings")
     return PublicAccessBlock(value[0])
+
+
+def _listing(sections: Sections) -> ListingMode:
+    """The default is not written, so nothing else may stand for it."""
+    value = sections.get(_LISTING)
+    if value is None:
+        return ListingMode.FILTERED
+    if value != bytes([ListingMode.STRICT]):
+        raise RecordError("bucket", _FIXED.size, "unknown listing mode")
+    return ListingMode.STRICT

@@ -308,6 +308,7 @@ def read_bucket(data: bytes) -> BucketRow:
     block = sections.get(65, b"\0")
     _need(len(block) == 1 and not block[0] & ~15, "the public access block is not one byte of four settings")
     _need(sections.get(66) in (None, b"\x01", b"\x02"), "object ownership is not known")
+    _need(sections.get(68) in (None, b"\x01"), "listing mode is not known")
     grantees = _grantees(sections.get(67))
     return BucketRow(number, tenant, owner, created, versioning, bool(_flags(flags, 1)), region, grantees)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from storage.api import KEY_LIMIT
 from storage.records import content_type, keys, pointer
 from storage.records.audit import AuditKind, AuditOutcome, AuditRecord
-from storage.records.bucket import BucketRecord
+from storage.records.bucket import BucketRecord, ListingMode
 from storage.records.credential import CredentialRecord
 from storage.records.fence import FenceRecord, Versioning
 from storage.records.fields import RecordError
@@ -26,6 +26,7 @@ from storage.records.share import Cap, DownloadsRecord, MountRecord, PasswordHas
 from storage.records.tenant import TenantRecord
 from storage.records.upload import UploadRecord
 from storage.records.user import UserRecord
+from storage.verify import rows
 
 VECTORS = pathlib.Path(__file__).parent.parent / "vectors" / "records"
 RECORDS = {
@@ -386,3 +387,13 @@ def test_an_unknown_right_of_a_share_is_refused():
     whole = ShareRecord(1, 1, 1, 1, 0, bytes(32), cap=Cap.READER).encode()
     with pytest.raises(RecordError, match="unknown right"):
         ShareRecord.decode(whole[:2] + b"\x10" + whole[3:])
+
+
+def test_a_listing_mode_is_strict_or_not_there():
+    plain = BucketRecord(1, 1, 1, 1).encode()
+    assert BucketRecord.decode(plain + b"\x44\x01\0\0\0\x01").listing is ListingMode.STRICT
+    for section in (b"\x44\0\0\0\0", b"\x44\x01\0\0\0\0", b"\x44\x01\0\0\0\x02", b"\x44\x02\0\0\0\x01\x01"):
+        with pytest.raises(RecordError, match="unknown listing mode"):
+            BucketRecord.decode(plain + section)
+        with pytest.raises(rows.BadRow, match="listing mode"):
+            rows.read_bucket(plain + section)

@@ -15,7 +15,7 @@ from typing import Any
 from storage.records import content_type, keys, pointer
 from storage.records.acl import Grant, Kind, Permission, encode_acl, full_control
 from storage.records.audit import AuditKind, AuditOutcome, AuditRecord
-from storage.records.bucket import BucketRecord, Ownership, PublicAccessBlock
+from storage.records.bucket import BucketRecord, ListingMode, Ownership, PublicAccessBlock
 from storage.records.credential import CredentialRecord
 from storage.records.fence import FenceRecord, Versioning
 from storage.records.group import GroupRecord, RoleRecord
@@ -102,6 +102,7 @@ CASES: dict[str, dict[str, Any]] = {
             1, 1, 7, NOW, policy=b"\x01\x00\x00\x00", public_access_block=PublicAccessBlock(10)
         ),
         "nothing blocked": BucketRecord(1, 1, 7, NOW, public_access_block=PublicAccessBlock(0), others=OTHERS),
+        "strict listings": BucketRecord(1, 1, 1, NOW, listing=ListingMode.STRICT, others=OTHERS),
     },
     "fence": {
         "new": FenceRecord(),

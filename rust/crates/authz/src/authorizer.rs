@@ -1,17 +1,20 @@
-//! The decision the pipeline asks for: deny relations first, then the tenant's owner and admins, then relations, then
-//! no. Translates the pipeline's words into the engine's and never answers with an error: what fails is a deny.
+//! The decision the pipeline asks for: what denies first, then what allows, then no. Weighs relations and what everything
+//! beside them says (`beside`), translates the pipeline's words into the engine's, and never answers with an error: what
+//! fails is a deny.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use panthera_base::{BucketId, Timestamp};
-use panthera_meta::Metastore;
+use panthera_base::{TenantId, Timestamp, UserId};
+use panthera_meta::records::{PublicAccessBlock, UserRecord};
+use panthera_meta::{MetaError, Metastore, keys};
 
 use crate::condition::Facts;
 use crate::decision::{Context, Decision, Question, Reason, Resource, Subject, Verdict};
 use crate::engine::{Engine, Moment, Settings, Spot};
 use crate::error::AuthzError;
-use crate::model::Grantee;
+use crate::identity::Identities;
+use crate::model::{Grantee, Kind, Relation};
 use crate::permission::Permission;
 use crate::ranges::Visible;
 use crate::resolve::Principal;
@@ -24,6 +27,7 @@ const CLOCK_STEP: u64 = 100_000;
 #[derive(Default)]
 pub struct Authorizer {
     engine: Option<Engine>,
+    identities: Option<Identities>,
     /// The latest moment seen: a clock that goes back must not bring back what has expired.
     latest: AtomicU64,
 }
@@ -39,12 +43,19 @@ pub fn principal(subject: &Subject) -> Result<Principal, AuthzError> {
 impl Authorizer {
     /// Loads the relations of a store.
     pub fn open(meta: Arc<dyn Metastore>) -> Result<Self, AuthzError> {
-        Engine::open(meta, Settings::default()).map(Self::with)
+        let engine = Engine::open(Arc::clone(&meta), Settings::default())?;
+        let identities = Some(Identities::new(meta, engine.clone()));
+        Ok(Self { identities, ..Self::with(engine) })
     }
 
     /// Decides by an engine that is already there.
     pub fn with(engine: Engine) -> Self {
-        Self { engine: Some(engine), latest: AtomicU64::new(0) }
+        Self { engine: Some(engine), ..Self::default() }
+    }
+
+    /// The identities of users, for those who change them.
+    pub fn identities(&self) -> Option<&Identities> {
+        self.identities.as_ref()
     }
 
     /// The engine, for those who write, list and explain relations.
@@ -62,77 +73,100 @@ impl Authorizer {
         Moment { now: Timestamp(context.now.0.max(latest)), facts }
     }
 
-    /// The decision for one (subject, action, resource).
+    /// The decision: explicit denies of every source first, then the first allow that counts, then no
+    /// (docs/explanation/authorization.md).
     ///
     /// Listing a whole bucket is allowed only to those who may see every name in it, because an answer without a
     /// filter shows every name; a caller that filters asks [`Self::listing`] instead.
     pub fn decide(&self, question: &Question<'_>) -> Decision {
-        let Question { subject, action, resource, context, .. } = question;
-        let Some(engine) = &self.engine else { return without_relations(subject, resource) };
+        let Some(engine) = &self.engine else { return without_relations(question.subject, &question.resource) };
+        let moment = self.moment(question.context);
+        self.weigh(engine, question, &moment).unwrap_or(Decision {
+            verdict: Verdict::Deny,
+            reason: Reason::Unevaluated,
+            revision: engine.revision(),
+        })
+    }
+
+    fn weigh(&self, engine: &Engine, question: &Question<'_>, moment: &Moment) -> Result<Decision, AuthzError> {
+        let Question { subject, action, resource, .. } = question;
+        let said = self.beside(question, moment)?;
+        let who = Principal { admin: said.admin, ..principal(subject)? };
         let permission = Permission::of_action(action.0);
-        let moment = self.moment(context);
-        let unevaluated = Decision { verdict: Verdict::Deny, reason: Reason::Unevaluated, revision: engine.revision() };
-        let Ok(principal) = principal(subject) else { return unevaluated };
         let spot = match (resource.bucket.map(|b| b.id), resource.key) {
             (None, _) => Spot::Tenant,
             (Some(bucket), None) => Spot::Bucket(bucket),
             (Some(bucket), Some(key)) => Spot::Object(bucket, key),
         };
-        let Ok(answer) = engine.check(principal, permission, resource.tenant, spot, &moment) else {
-            return unevaluated;
-        };
-        let decided = |verdict, reason| Decision { verdict, reason, revision: answer.revision };
-        if !answer.allowed {
-            let reason = match subject {
-                _ if answer.denied => Reason::Denied,
-                Subject::Anonymous => Reason::Anonymous,
-                Subject::User { tenant, .. } if *tenant != resource.tenant => Reason::ForeignTenant,
-                Subject::User { .. } => Reason::NotGranted,
-            };
+        let answer = engine.check(who, permission, resource.tenant, spot, moment)?;
+        let decided = |verdict, reason| Ok(Decision { verdict, reason, revision: answer.revision });
+        if let Some(reason) = said.denies {
             return decided(Verdict::Deny, reason);
         }
+        if answer.denied {
+            return decided(Verdict::Deny, Reason::Denied);
+        }
         if let (Permission::List, Spot::Bucket(bucket)) = (permission, spot) {
-            let listing = Visible::open(engine, principal, Permission::Discover, resource.tenant, bucket, b"", &moment);
-            if !listing.is_ok_and(|mut all| all.is_blanket()) {
+            let given = said.allows.is_some();
+            let all = Visible::open(engine, who, Permission::Discover, resource.tenant, bucket, b"", moment)?;
+            let mut all = if given { all.given(Relation::Lister) } else { all };
+            if (given || answer.allowed) && !all.is_blanket() {
                 return decided(Verdict::Deny, Reason::Denied);
             }
         }
-        decided(Verdict::Allow, if answer.tenant_admin { Reason::TenantAdmin } else { Reason::Granted })
-    }
-
-    /// Whether who was allowed to ask for a key may learn that it is missing: who may list the bucket, or discover that
-    /// key by a relation. The question's action is `s3:ListBucket`, its key the one asked for.
-    pub fn reveals(&self, question: &Question<'_>) -> bool {
-        if self.decide(&question.on_bucket()).allowed() {
-            return true;
+        // A relation of the owner's suffices, unless the object is not the owner's or the public is kept out.
+        let related =
+            answer.allowed && !said.withheld && !self.kept_out(engine, question, (who, permission, spot), moment)?;
+        match said.allows {
+            Some(_) if related && answer.tenant_admin => decided(Verdict::Allow, Reason::TenantAdmin),
+            Some(reason) => decided(Verdict::Allow, reason),
+            None if related && answer.tenant_admin => decided(Verdict::Allow, Reason::TenantAdmin),
+            None if related => decided(Verdict::Allow, Reason::Granted),
+            None => decided(Verdict::Deny, refusal(subject, resource, answer.allowed, said.withheld)),
         }
-        let Question { subject, resource, context, .. } = question;
-        let (Some(engine), Some(bucket), Some(key)) = (&self.engine, resource.bucket, resource.key) else {
-            return false;
-        };
-        let moment = self.moment(context);
-        let known = principal(subject).and_then(|who| {
-            engine.check(who, Permission::Discover, resource.tenant, Spot::Object(bucket.id, key), &moment)
-        });
-        known.is_ok_and(|answer| answer.allowed)
     }
 
-    /// What a listing of the keys below `prefix` may show this subject. `None` without an engine: then
-    /// [`Self::decide`] is the whole answer.
-    pub fn listing(
+    /// Whether what a relation allows is void because it is granted to the public and the public is kept out.
+    fn kept_out(
         &self,
-        subject: &Subject,
-        resource: (panthera_base::TenantId, BucketId),
-        prefix: &[u8],
-        context: &Context,
-    ) -> Option<Result<Visible, AuthzError>> {
-        let engine = self.engine.as_ref()?;
-        let moment = self.moment(context);
-        let (tenant, bucket) = resource;
-        Some(
-            principal(subject)
-                .and_then(|who| Visible::open(engine, who, Permission::Discover, tenant, bucket, prefix, &moment)),
-        )
+        engine: &Engine,
+        question: &Question<'_>,
+        (who, permission, spot): (Principal, Permission, Spot<'_>),
+        moment: &Moment,
+    ) -> Result<bool, AuthzError> {
+        if !restricted(question) {
+            return Ok(false);
+        }
+        let explained = engine.explain(who, permission, question.resource.tenant, spot, moment)?;
+        let public = |kind| matches!(kind, Kind::Anyone | Kind::Authenticated);
+        Ok(explained.deciding.is_none_or(|deciding| public(deciding.grantee.kind())))
+    }
+
+    /// The tenant of a user; `None` for nobody.
+    pub(crate) fn tenant_of(&self, user: UserId) -> Result<Option<TenantId>, AuthzError> {
+        let Some(engine) = self.engine.as_ref().filter(|_| user != UserId(0)) else { return Ok(None) };
+        let snapshot = engine.inner.meta.snapshot()?;
+        let Some(row) = snapshot.get(&keys::user(user))? else { return Ok(None) };
+        let record = UserRecord::decode(row).map_err(|error| MetaError::Corrupt(error.to_string()))?;
+        Ok(Some(record.tenant))
+    }
+}
+
+/// Whether the bucket keeps everybody out who comes by a public grant from outside its tenant.
+pub(crate) fn restricted(question: &Question<'_>) -> bool {
+    let Resource { tenant, bucket, .. } = question.resource;
+    let blocks = bucket.and_then(|bucket| bucket.public_access_block).unwrap_or_default();
+    blocks.has(PublicAccessBlock::RESTRICT_PUBLIC_BUCKETS) && question.subject.tenant() != Some(tenant)
+}
+
+/// Why nothing allowed it.
+fn refusal(subject: &Subject, resource: &Resource<'_>, related: bool, withheld: bool) -> Reason {
+    match subject {
+        _ if withheld => Reason::ForeignObject,
+        _ if related => Reason::PublicAccessBlocked,
+        Subject::Anonymous => Reason::Anonymous,
+        Subject::User { tenant, .. } if *tenant != resource.tenant => Reason::ForeignTenant,
+        Subject::User { .. } => Reason::NotGranted,
     }
 }
 
@@ -152,7 +186,7 @@ fn without_relations(subject: &Subject, resource: &Resource<'_>) -> Decision {
 mod tests {
     use std::net::IpAddr;
 
-    use panthera_base::{TenantId, UserId};
+    use panthera_base::{BucketId, TenantId, UserId};
     use panthera_meta::records::BucketRecord;
 
     use super::*;

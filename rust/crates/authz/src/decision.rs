@@ -22,6 +22,16 @@ pub enum Subject {
     },
 }
 
+impl Subject {
+    /// The account it belongs to.
+    pub fn tenant(&self) -> Option<TenantId> {
+        match self {
+            Self::Anonymous => None,
+            Self::User { tenant, .. } => Some(*tenant),
+        }
+    }
+}
+
 /// What is asked for: Amazon's action name (`s3:GetObject`), interned when the table of operations is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Action(pub &'static str);
@@ -64,7 +74,19 @@ pub trait RequestFacts {
     fn header(&self, name: &str) -> Option<&str>;
     /// The first value of a query parameter, decoded.
     fn query(&self, name: &str) -> Option<&str>;
+    /// The tags the request gives an object, by header or document. An error: it says something that is none.
+    fn tags(&self) -> Result<Vec<(String, String)>, NotUnderstood> {
+        Ok(Vec::new())
+    }
+    /// The region a new bucket is asked to be in.
+    fn location_constraint(&self) -> Result<Option<String>, NotUnderstood> {
+        Ok(None)
+    }
 }
+
+/// What a request says cannot be read. The operation will refuse it; a decision that hangs on it is a deny.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NotUnderstood;
 
 /// A request that sent nothing: for questions that no request asks.
 pub struct NoRequest;
@@ -103,12 +125,24 @@ pub struct Context {
     pub tls_version: Option<&'static str>,
     /// How the sender was authenticated.
     pub authentication: Authentication,
+    /// Where the server is.
+    pub region: &'static str,
 }
+
+/// The region of a server that names none.
+const DEFAULT_REGION: &str = "us-east-1";
 
 impl Context {
     /// The context of a question that comes over no connection.
     pub fn at(now: Timestamp, source_ip: IpAddr, secure_transport: bool) -> Self {
-        Self { now, source_ip, secure_transport, tls_version: None, authentication: Authentication::default() }
+        Self {
+            now,
+            source_ip,
+            secure_transport,
+            tls_version: None,
+            authentication: Authentication::default(),
+            region: DEFAULT_REGION,
+        }
     }
 }
 
@@ -163,6 +197,20 @@ pub enum Reason {
     Granted,
     /// A deny relation applies.
     Denied,
+    /// The bucket's policy allows it.
+    PolicyAllowed,
+    /// The bucket's policy denies it, or cannot be read.
+    PolicyDenied,
+    /// A policy of the subject or of one of its groups allows it.
+    IdentityAllowed,
+    /// A policy of the subject, of one of its groups or its boundary denies it, or cannot be read.
+    IdentityDenied,
+    /// An access control list allows it.
+    AclAllowed,
+    /// The bucket's public access block keeps the public out.
+    PublicAccessBlocked,
+    /// The object is another account's, and that account grants nothing.
+    ForeignObject,
     /// It could not be evaluated: a limit, or an address that cannot be.
     Unevaluated,
 }

@@ -10,6 +10,7 @@ mod apply;
 mod audit;
 mod authorizer;
 mod base;
+mod beside;
 mod bucket;
 mod bulk;
 mod codec;
@@ -19,8 +20,11 @@ mod engine;
 mod error;
 mod eval;
 mod explain;
+mod facts;
 mod hash;
+mod identity;
 mod ids;
+mod listing;
 mod load;
 mod log;
 mod lookup;
@@ -45,13 +49,15 @@ pub use codec::tuple_row;
 pub use codec::{Event, LogEntry};
 pub use condition::{Condition, Facts, NETWORKS, Network, Window};
 pub use decision::{
-    Action, Authentication, Context, Decision, NoRequest, ObjectAccess, ObjectLookup, Question, Reason, RequestFacts,
-    Resource, Subject, Verdict,
+    Action, Authentication, Context, Decision, NoRequest, NotUnderstood, ObjectAccess, ObjectLookup, Question, Reason,
+    RequestFacts, Resource, Subject, Verdict,
 };
 pub use engine::{Answer, Engine, Moment, Settings, Sizes, Spot};
 pub use error::AuthzError;
 pub use explain::{Expanded, Explanation, Granted};
+pub use identity::{Held, Identities, Identity, IdentityPolicy};
 pub use ids::GROUPS_PER_SUBJECT;
+pub use listing::Listing;
 pub use log::{TupleFilter, TuplePage, Watch};
 pub use lookup::{FoundRange, ResourcePage, SubjectPage};
 pub use model::{Bundle, Grantee, Kind, OWN_RELATIONS, Place, Relation, TENANT_MAX, Target, Tuple, TupleKey};

@@ -2,7 +2,7 @@
 //! never from keys. A listing asks where it may read on and where to seek to.
 //!
 //! The program is compiled in windows of a bounded number of places, on one root: a subject with a million grants
-//! pays for the page it looks at.
+//! pays for the page it looks at, and no answer costs more than one window.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -13,7 +13,7 @@ use crate::bucket::{Bucket, PathKey};
 use crate::engine::{Engine, Moment, Pinned};
 use crate::error::AuthzError;
 use crate::eval::{Eval, State};
-use crate::model::Grantee;
+use crate::model::{Grantee, Relation};
 use crate::node::View;
 use crate::paths::PathReader;
 use crate::permission::{Permission, Rule};
@@ -33,7 +33,7 @@ pub enum Next<'a> {
     },
     /// This key is not allowed, nor is any before `to`.
     Skip {
-        /// Where to seek to: the next allowed key is not before it.
+        /// Where to seek to: the next allowed key is not before it, and need not be there.
         to: &'a [u8],
     },
     /// This key is not allowed, nor is any after it below the asked prefix.
@@ -44,9 +44,12 @@ pub enum Next<'a> {
 pub struct Visible {
     pinned: Pinned,
     permission: Permission,
+    /// What something other than relations grants on the whole bucket: no place takes it away, denies do.
+    given: u32,
     low: Vec<u8>,
     high: Option<Vec<u8>>,
     window: Window,
+    windows: usize,
 }
 
 #[derive(Default)]
@@ -79,10 +82,17 @@ impl Visible {
         moment: &Moment,
     ) -> Result<Self, AuthzError> {
         let pinned = engine.pin(principal, tenant, Some(bucket), moment)?;
-        let mut all =
-            Self { pinned, permission, low: prefix.to_vec(), high: successor(prefix), window: Window::default() };
-        all.compile(prefix);
-        Ok(all)
+        let (low, high) = (prefix.to_vec(), successor(prefix));
+        // A window that ends where it begins: the first question compiles the first one.
+        let window = Window { from: low.clone(), until: Some(low.clone()), ..Window::default() };
+        Ok(Self { pinned, permission, given: 0, low, high, window, windows: 0 })
+    }
+
+    /// The same with an allow on every key that something other than relations gives, a bucket policy say: `isolated`
+    /// does not stop it, and deny relations apply to it. To be said before the first question.
+    #[must_use]
+    pub fn given(self, relation: Relation) -> Self {
+        Self { given: relation.bit(), ..self }
     }
 
     /// The revision all answers are of.
@@ -105,27 +115,16 @@ impl Visible {
         if from < self.window.from || self.window.until.as_ref().is_some_and(|until| from >= *until) {
             self.compile(&from);
         }
-        let mut at = self.window.segments.partition_point(|(start, _)| *start <= from).saturating_sub(1);
-        loop {
-            if self.window.segments.get(at).is_some_and(|(start, allowed)| *allowed && *start <= from) {
-                let until = self.window.segments.get(at + 1).map(|(start, _)| start).or(self.window.until.as_ref());
-                return Next::Allowed { until: within(until, self.high.as_ref()) };
-            }
-            let next = (at..self.window.segments.len()).find(|&i| self.window.segments[i].1);
-            match (next, self.window.until.take()) {
-                (Some(i), until) => {
-                    self.window.until = until;
-                    let to = within(Some(&self.window.segments[i].0), self.high.as_ref());
-                    return to.map_or(Next::End, |to| Next::Skip { to });
-                }
-                (None, None) => return Next::End,
-                // Nothing more in this window: the next one begins where this ends.
-                (None, Some(until)) => {
-                    self.compile(&until);
-                    at = 0;
-                }
-            }
+        let window = &self.window;
+        let at = window.segments.partition_point(|(start, _)| *start <= from).saturating_sub(1);
+        let behind = window.segments.get(at + 1..).unwrap_or_default();
+        if window.segments.get(at).is_some_and(|(_, allowed)| *allowed) {
+            let until = behind.first().map(|(start, _)| start).or(window.until.as_ref());
+            return Next::Allowed { until: within(until, self.high.as_ref()) };
         }
+        // Nothing more in this window: the next one begins where this ends.
+        let next = behind.iter().find(|(_, allowed)| *allowed).map(|(start, _)| start).or(window.until.as_ref());
+        within(next, self.high.as_ref()).map_or(Next::End, |to| Next::Skip { to })
     }
 
     /// Whether exactly this key is among them.
@@ -136,10 +135,13 @@ impl Visible {
     /// Whether any key that begins with `prefix` could be among them: for common prefixes. That such a key is there
     /// is for the scan to find, which may begin at the bound that [`Self::visible`] gives.
     pub fn may_contain(&mut self, prefix: &[u8]) -> bool {
-        match self.visible(prefix) {
-            Next::Allowed { .. } => true,
-            Next::Skip { to } => to.starts_with(prefix),
-            Next::End => false,
+        let mut from = prefix.to_vec();
+        loop {
+            match self.visible(&from) {
+                Next::Allowed { .. } => return true,
+                Next::Skip { to } if to.starts_with(prefix) => from = to.to_vec(),
+                Next::Skip { .. } | Next::End => return false,
+            }
         }
     }
 
@@ -157,15 +159,36 @@ impl Visible {
 
     /// Whether there is nothing to see at all.
     pub fn is_empty(&mut self) -> bool {
-        let low = self.low.clone();
-        self.visible(&low) == Next::End
+        self.is_empty_within(usize::MAX).unwrap_or(true)
+    }
+
+    /// The same, unless it takes more than so many windows to tell: then `None`.
+    pub fn is_empty_within(&mut self, windows: usize) -> Option<bool> {
+        let mut from = self.low.clone();
+        let most = self.windows.saturating_add(windows);
+        loop {
+            match self.visible(&from) {
+                Next::Allowed { .. } => return Some(false),
+                Next::End => return Some(true),
+                Next::Skip { to } => from = to.to_vec(),
+            }
+            if self.windows > most {
+                return None;
+            }
+        }
+    }
+
+    /// How many windows have been compiled: what has been spent on answers.
+    pub fn windows(&self) -> usize {
+        self.windows
     }
 
     fn compile(&mut self, from: &[u8]) {
         let mut window = Window { from: from.to_vec(), depends: self.window.depends, ..Window::default() };
         let eval = self.pinned.eval();
-        Compiler::new(eval, self.pinned.rule(self.permission), from, &mut window).run(self.high.as_deref());
+        Compiler::new(eval, self.pinned.rule(self.permission), self.given, from, &mut window).run(self.high.as_deref());
         self.window = window;
+        self.windows += 1;
     }
 }
 
@@ -183,6 +206,7 @@ struct Frame {
 struct Compiler<'a> {
     eval: Eval<'a>,
     rule: Rule<'a>,
+    given: u32,
     from: &'a [u8],
     window: &'a mut Window,
     /// The bucket, then prefixes that lie in one another.
@@ -190,10 +214,10 @@ struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    fn new(eval: Eval<'a>, rule: Rule<'a>, from: &'a [u8], window: &'a mut Window) -> Self {
+    fn new(eval: Eval<'a>, rule: Rule<'a>, given: u32, from: &'a [u8], window: &'a mut Window) -> Self {
         let mut frames = vec![Frame { prefix: Vec::new(), state: eval.bucket() }];
         eval.folder(from, |prefix, state| frames.push(Frame { prefix: prefix.to_vec(), state }));
-        Self { eval, rule, from, window, frames }
+        Self { eval, rule, given, from, window, frames }
     }
 
     fn run(mut self, high: Option<&[u8]>) {
@@ -248,8 +272,9 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn emit(&mut self, start: Vec<u8>, state: State) {
+    fn emit(&mut self, start: Vec<u8>, mut state: State) {
         self.window.depends.and(state.depends);
+        state.allow |= self.given;
         let allowed = state.gives(self.rule);
         let segments = &mut self.window.segments;
         // What begins where the last began replaces it.

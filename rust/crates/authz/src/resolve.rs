@@ -67,6 +67,11 @@ impl Depends {
         }
     }
 
+    /// Whether an answer that was computed for one moment holds at another.
+    pub(crate) fn fits(&self, at: Timestamp, now: Timestamp) -> bool {
+        (self.valid_until == 0 || now.0 < self.valid_until) && (!self.expired || now >= at)
+    }
+
     /// Takes over what another answer depended on.
     pub(crate) fn and(&mut self, other: Depends) {
         self.sooner(other.valid_until);
@@ -145,27 +150,23 @@ pub(crate) fn resolve(
     now: Timestamp,
     facts: &Facts,
 ) -> Result<Resolved, AuthzError> {
-    let mut climb = Climb { ids, now, facts, depends: Depends::default(), reached: HashMap::new(), todo: Vec::new() };
     let mut own = vec![Grantee::ITSELF, Grantee::ANYONE];
-    let subject = principal.grantee;
+    let (subject, mut reached, mut depends) = (principal.grantee, HashMap::new(), Depends::default());
     match subject.kind() {
         Kind::User | Kind::Service => {
-            let members = Grantee::tenant_member(subject.tenant())?;
-            own.extend([Grantee::AUTHENTICATED, members, subject]);
-            climb.todo.extend([(members, true), (subject, true)]);
+            own.extend([Grantee::AUTHENTICATED, Grantee::tenant_member(subject.tenant())?, subject]);
+            depends = memberships(ids, subject, now, facts, &mut reached)?;
         }
         Kind::Share => own.push(subject),
         _ => {}
     }
-    climb.run()?;
     let mut grantees: Vec<(Grantee, u8)> = own.into_iter().map(|g| (g, ALLOW | DENY)).collect();
-    for (&group, &sure) in &climb.reached {
+    for (&group, &sure) in &reached {
         // Another tenant's group gives rights here only while its owner exports it; what it takes away, it takes away.
         let usable = group.tenant() == tenant || ids.flag(group, bits::EXPORTED);
         grantees.push((group, if sure && usable { ALLOW | DENY } else { DENY }));
     }
     grantees.sort_unstable();
-    let depends = climb.depends;
     let mut resolved = Resolved {
         principal,
         tenant,
@@ -181,6 +182,20 @@ pub(crate) fn resolve(
     resolved.seal();
     on_tenant(ids, &mut resolved, now, facts)?;
     Ok(resolved)
+}
+
+/// Every group and role that a user or service is in, and whether every edge to it surely holds.
+pub(crate) fn memberships(
+    ids: &Ids,
+    subject: Grantee,
+    now: Timestamp,
+    facts: &Facts,
+    reached: &mut HashMap<Grantee, bool>,
+) -> Result<Depends, AuthzError> {
+    let todo = vec![(Grantee::tenant_member(subject.tenant())?, true), (subject, true)];
+    let mut climb = Climb { ids, now, facts, depends: Depends::default(), reached, todo };
+    climb.run()?;
+    Ok(climb.depends)
 }
 
 /// Adds what is granted and denied on the tenant itself.
@@ -227,7 +242,7 @@ struct Climb<'a> {
     facts: &'a Facts,
     depends: Depends,
     /// Groups and roles, and whether every edge to them surely holds.
-    reached: HashMap<Grantee, bool>,
+    reached: &'a mut HashMap<Grantee, bool>,
     todo: Vec<(Grantee, bool)>,
 }
 
@@ -353,9 +368,5 @@ impl Memo {
 }
 
 fn fits(known: &Resolved, stamp: (u64, u64), principal: Principal, tenant: TenantId, now: Timestamp) -> bool {
-    known.stamp == stamp
-        && known.principal == principal
-        && known.tenant == tenant
-        && (known.depends.valid_until == 0 || now.0 < known.depends.valid_until)
-        && (!known.depends.expired || now >= known.at)
+    known.stamp == stamp && known.principal == principal && known.tenant == tenant && known.depends.fits(known.at, now)
 }

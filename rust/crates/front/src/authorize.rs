@@ -6,22 +6,25 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
-use panthera_authz::{Action, Authentication, Context, ObjectLookup, Question, RequestFacts, Resource, Subject};
+use panthera_authz::{
+    Action, Authentication, Context, Listing, ObjectLookup, Question, RequestFacts, Resource, Subject, Visible,
+};
 use panthera_base::{ErrorCode, S3Error, S3Result, TenantId};
 use panthera_meta::keys;
 use panthera_meta::records::{BucketRecord, UserRecord};
-use panthera_object::{Sent, StoredObject};
+use panthera_object::{Document, Sent, StoredObject};
 use panthera_wire::auth::SignatureVersion;
 
 use crate::pipeline::{Known, Matched, Peer};
 use crate::server::Shared;
-use crate::table::{Auth, Reveal, Scope};
+use crate::table::{Asks, Auth, Reveal, Scope};
 
 pub(crate) const CREATE_BUCKET: Action = Action("s3:CreateBucket");
+const PUT_OBJECT: Action = Action("s3:PutObject");
 const LIST_BUCKET: Action = Action("s3:ListBucket");
 
 /// What the server knows of the request, for step 5 and for what operations ask further.
-pub(crate) fn context(matched: &Matched<'_>, known: &Known, peer: &Peer) -> Context {
+pub(crate) fn context(shared: &Shared, matched: &Matched<'_>, known: &Known, peer: &Peer) -> Context {
     let authentication = match known.identity.how {
         None => Authentication::default(),
         Some((version, place)) => Authentication {
@@ -43,17 +46,18 @@ pub(crate) fn context(matched: &Matched<'_>, known: &Known, peer: &Peer) -> Cont
         secure_transport: matched.client.secure,
         tls_version: peer.tls_version.map(|version| version.trim_start_matches("TLSv")),
         authentication,
+        region: shared.region,
     }
 }
 
-/// Step 5.
+/// Step 5. Of a listing that may not show every name: those it may.
 pub(crate) fn authorize(
     shared: &Shared,
     matched: &Matched<'_>,
     known: &Known,
     head: &http::request::Parts,
     context: &Context,
-) -> S3Result<()> {
+) -> S3Result<Option<Box<Visible>>> {
     let subject = &known.identity.caller.subject;
     let bucket = known.bucket.as_ref().map(|(record, _)| record).filter(|_| matched.row.action != CREATE_BUCKET);
     let own = match subject {
@@ -64,7 +68,9 @@ pub(crate) fn authorize(
     let path_key = (matched.address.scope == Scope::Object).then_some(matched.address.key.as_slice());
     let key = form_key.as_deref().or(path_key);
     let version = matched.query.get("versionId");
-    let stored = bucket.zip(key).map(|(bucket, key)| StoredObject { meta: &*shared.meta, bucket, key, version });
+    // What is created is not what is stored under the key so far.
+    let stored = bucket.zip(key).filter(|_| matched.row.action != PUT_OBJECT);
+    let stored = stored.map(|(bucket, key)| StoredObject { meta: &*shared.meta, bucket, key, version });
     let resource = Resource {
         tenant: bucket.map_or(own, |b| b.tenant),
         bucket: bucket.map(|b| &**b),
@@ -72,20 +78,43 @@ pub(crate) fn authorize(
         key,
         object: stored.as_ref().map(|object| object as &dyn ObjectLookup),
     };
-    let request = &Sent { headers: &head.headers, query: &matched.query };
+    let document = match (&*matched.row.name, &known.document) {
+        ("PutObjectTagging", Some(body)) => Document::Tagging(body),
+        ("CreateBucket", Some(body)) => Document::CreateBucket(body),
+        _ => Document::None,
+    };
+    let request = &Sent { headers: &head.headers, query: &matched.query, document };
     // DeleteObjects asks for each key it names: nobody needs a right on the bucket to send it.
     let asked = matched.row.actions(&head.headers, &matched.query).filter(|_| !matched.row.asks_each_key());
+    let mut visible = None;
     for action in asked {
-        let decision = shared.authz.decide(&Question { subject, action, resource, context, request });
-        if !decision.allowed() && matched.row.auth != Auth::None {
-            let refused = S3Error::new(ErrorCode::AccessDenied).detail(format_args!("{:?}", decision.reason));
-            return Err(missing_all_the_same(shared, matched, known, context, stored.as_ref()).unwrap_or(refused));
+        let listing = ask(shared, matched, &Question { subject, action, resource, context, request });
+        match listing {
+            Listing::Denied(decision) if matched.row.auth != Auth::None => {
+                let refused = S3Error::new(ErrorCode::AccessDenied).detail(format_args!("{:?}", decision.reason));
+                return Err(missing_all_the_same(shared, matched, known, context, stored.as_ref()).unwrap_or(refused));
+            }
+            Listing::Filtered(names) => visible = Some(names),
+            Listing::Denied(_) | Listing::Everything => {}
         }
     }
     match (head.headers.get("x-amz-expected-bucket-owner"), bucket) {
         (Some(expected), Some(bucket)) if !owns(shared, expected, bucket)? => Err(ErrorCode::AccessDenied.into()),
-        _ => Ok(()),
+        _ => Ok(visible),
     }
+}
+
+/// The answer to one of a request's questions. Only operations that list are told to do it in part.
+fn ask(shared: &Shared, matched: &Matched<'_>, question: &Question<'_>) -> Listing {
+    let decision = match matched.row.asks(question.action) {
+        Asks::Names => {
+            let prefix = matched.query.get("prefix").unwrap_or_default();
+            return shared.authz.listing(question, prefix.as_bytes());
+        }
+        Asks::Bucket => shared.authz.knows(question),
+        Asks::Action => shared.authz.decide(question),
+    };
+    if decision.allowed() { Listing::Everything } else { Listing::Denied(decision) }
 }
 
 /// Who may list a key's name but not read it is told when there is no such key (AWS: 404 with `s3:ListBucket`).

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
-use panthera_authz::Context;
+use panthera_authz::{Context, Visible};
 use panthera_base::{ErrorCode, S3Error, S3Result, Timestamp};
 use panthera_meta::records::BucketRecord;
 use panthera_meta::{Snapshot, keys};
@@ -75,6 +75,8 @@ pub(crate) struct Known {
     /// The bucket of the request, and its row as stored.
     pub bucket: Option<(Arc<BucketRecord>, Bytes)>,
     pub form: Form,
+    /// The document, where policies can ask what it says; read before step 5.
+    pub document: Option<Bytes>,
     payload: Box<dyn Payload>,
 }
 
@@ -108,21 +110,24 @@ pub(crate) async fn answer(
         let matched = Matched { row, address, query, client, now };
 
         // 4. Authenticate as the row says.
-        let known = match row.auth {
+        let mut known = match row.auth {
             Auth::Form => authenticate_form(shared, &matched, &head, body, lengths).await?,
             Auth::Signed | Auth::None => authenticate(shared, &matched, &head, body, lengths)?,
         };
         note_caller(&mut receipt, &known);
+        if row.document_decides() {
+            known.document = Some(payload::collect(&mut *known.payload, row.body_cap).await?);
+        }
 
         // 5. Authorize the row's action.
-        let context = context(&matched, &known, peer);
-        authorize(shared, &matched, &known, &head, &context)?;
+        let context = context(shared, &matched, &known, peer);
+        let visible = authorize(shared, &matched, &known, &head, &context)?;
 
         // 6. Run the handler. What it finds missing is told to those who may know.
         let concealed = Concealed::of(&matched, &known, &context);
         let outcome = match row.kind {
             Kind::Native(op) => {
-                let call = native_call(op, &facts, matched, known, head.headers, context)?;
+                let call = native_call(op, &facts, matched, known, head.headers, (context, visible))?;
                 shared.objects.handle(call).await
             }
             Kind::Python => control(shared, &facts, matched, known, head).await,
@@ -164,7 +169,7 @@ fn authenticate(
         _ => shared.verifier.request(&*snapshot, &signed_head(head, matched), matched.now)?,
     };
     let bucket = find_bucket(&shared.buckets, &*snapshot, matched)?;
-    Ok(Known { identity, bucket, form: Form::default(), payload: body.protected(lengths, protection) })
+    Ok(Known { identity, bucket, form: Form::default(), document: None, payload: body.protected(lengths, protection) })
 }
 
 /// Step 4 for forms: the fields before the file are read first, since the policy that authenticates is among them.
@@ -181,7 +186,7 @@ async fn authenticate_form(
     let identity = shared.verifier.form(&*snapshot, &claim, matched.now)?;
     let bucket = find_bucket(&shared.buckets, &*snapshot, matched)?;
     let payload = form.check_policy(&claim, &matched.address.bucket, matched.now, file)?;
-    Ok(Known { identity, bucket, form, payload })
+    Ok(Known { identity, bucket, form, document: None, payload })
 }
 
 fn signed_head<'a>(head: &'a http::request::Parts, matched: &'a Matched<'_>) -> Head<'a> {
@@ -228,7 +233,7 @@ fn native_call(
     matched: Matched<'_>,
     known: Known,
     headers: http::HeaderMap,
-    context: Context,
+    (context, visible): (Context, Option<Box<Visible>>),
 ) -> S3Result<Call> {
     let base_url = matched.client.base_url(&matched.address);
     let Some((bucket, _)) = known.bucket else {
@@ -245,6 +250,7 @@ fn native_call(
         headers,
         caller: known.identity.caller,
         context,
+        visible,
         form: known.form.fields,
         form_filename: known.form.filename,
         base_url,
@@ -262,9 +268,10 @@ async fn control(
 ) -> OpResult {
     let metrics = &shared.books.metrics;
     let place = shared.control.place(metrics)?;
-    let body = match matched.row.body_cap {
-        0 => Bytes::new(),
-        cap => payload::collect(&mut *known.payload, cap).await?,
+    let body = match (known.document.take(), matched.row.body_cap) {
+        (Some(document), _) => document,
+        (None, 0) => Bytes::new(),
+        (None, cap) => payload::collect(&mut *known.payload, cap).await?,
     };
     drop(known.payload);
     let mut headers = head.headers;

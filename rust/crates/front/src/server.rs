@@ -140,6 +140,7 @@ pub(crate) struct Shared {
     pub tls: Option<Tls>,
     pub addresses: Arc<Addresses>,
     pub host_id: HeaderValue,
+    pub region: &'static str,
     next_id: AtomicU64,
 }
 
@@ -194,6 +195,7 @@ impl Front {
             domains: Domains::new(&settings.domains),
             addresses: Arc::default(),
             host_id: host_id(start),
+            region: Box::leak(settings.region.clone().into_boxed_str()),
             next_id: AtomicU64::new(start << 12),
             meta: parts.meta,
             authz: parts.authz,

@@ -54,6 +54,8 @@ pub struct Settings {
     pub listen: Vec<String>,
     /// Domains under which `bucket.domain` addresses a bucket.
     pub domains: Vec<String>,
+    /// Where the server is, for `aws:RequestedRegion`.
+    pub region: String,
     /// The region signatures must name; any, when there is none.
     pub pinned_region: Option<String>,
     /// The endpoint as clients behind trusted proxies see it (`https://s3.example.com`).
@@ -87,6 +89,7 @@ impl Default for Settings {
         Self {
             listen: vec!["127.0.0.1:9000".into()],
             domains: Vec::new(),
+            region: "us-east-1".into(),
             pinned_region: None,
             external_url: None,
             tls: None,

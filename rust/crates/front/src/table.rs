@@ -85,6 +85,17 @@ pub enum Kind {
     Absent,
 }
 
+/// What an action of a row asks of authorization.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asks {
+    /// Whether the caller may do it.
+    Action,
+    /// Which names the caller may see: the operation shows only those.
+    Names,
+    /// Whether the caller may know of the bucket.
+    Bucket,
+}
+
 /// A compiled row.
 #[derive(Debug)]
 pub struct Operation {
@@ -125,9 +136,27 @@ enum Also {
 }
 
 impl Operation {
+    /// Policies can ask what the document says (`s3:RequestObjectTag`, `s3:LocationConstraint`): it is read before the
+    /// decision. Both are small.
+    pub fn document_decides(&self) -> bool {
+        self.kind == Kind::Python && matches!(&*self.name, "PutObjectTagging" | "CreateBucket")
+    }
+
     /// The operation itself asks for its action, on each key that its body names.
     pub fn asks_each_key(&self) -> bool {
         self.kind == Kind::Native(NativeOp::DeleteObjects)
+    }
+
+    /// What one of its actions asks. Only the operations that list can show a part; to others (HeadBucket) the right to
+    /// list is the right to know of the bucket.
+    pub fn asks(&self, action: Action) -> Asks {
+        match (action.0, self.kind) {
+            ("s3:ListBucket" | "s3:ListBucketVersions" | "s3:ListBucketMultipartUploads", Kind::Native(_)) => {
+                Asks::Names
+            }
+            ("s3:ListBucket" | "s3:GetBucketLocation", _) => Asks::Bucket,
+            _ => Asks::Action,
+        }
     }
 
     /// Every action a request asks for.

@@ -201,3 +201,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn only_operations_that_list_are_asked_for_names() {
+    let mut rows = rows();
+    for row in rows.iter_mut().filter(|row| matches!(&*row.name, "HeadBucket" | "ListObjects" | "ListObjectsV2")) {
+        row.action = "s3:ListBucket".into();
+    }
+    let table = Table::load(&rows).unwrap();
+    let asks = |name: &str| {
+        let row = table.operations().iter().find(|row| &*row.name == name).unwrap();
+        row.asks(row.action)
+    };
+    assert_eq!([asks("ListObjects"), asks("ListObjectsV2")], [Asks::Names; 2]);
+    assert_eq!(asks("HeadBucket"), Asks::Bucket);
+    assert_eq!([asks("GetObject"), asks("GetBucketPolicy"), asks("DeleteObjects")], [Asks::Action; 3]);
+}

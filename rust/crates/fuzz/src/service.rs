@@ -108,6 +108,7 @@ impl Scene {
                 display_name: "root".into(),
             },
             context: Context::at(now, [127, 0, 0, 1].into(), false),
+            visible: None,
             form: Vec::new(),
             form_filename: None,
             base_url: "http://localhost:9000".into(),

@@ -102,7 +102,8 @@ fn read(kind: &str, bytes: &[u8]) -> Result<(Value, Vec<u8>), RecordError> {
                 "versioning": r.versioning as u8, "object_lock": r.object_lock, "generation": r.generation,
                 "region": r.region, "policy": some(&r.policy),
                 "public_access_block": r.public_access_block.map(PublicAccessBlock::bits),
-                "ownership": r.ownership as u8, "acl": some(&r.acl), "others": others(&r.others)});
+                "ownership": r.ownership as u8, "acl": some(&r.acl), "listing": r.listing as u8,
+                "others": others(&r.others)});
             (fields, r.encode())
         }
         "fence" => {
@@ -377,6 +378,15 @@ fn ownership_is_one_of_two_numbers_or_not_there() {
     assert_eq!(UploadRecord::decode(&upload.encode()).unwrap().initiator(), UserId(0));
     let object = ObjectRecord { others: vec![(32, vec![0, 0]), (33, vec![1])], ..ObjectRecord::default() };
     assert_eq!(UploadRecord::decode(&object.encode()).unwrap_err().what, "initiator section is not 4 bytes");
+}
+
+#[test]
+fn a_listing_mode_is_strict_or_not_there() {
+    let with = |section: &[u8]| BucketRecord::decode(&[&BucketRecord::default().encode()[..], section].concat());
+    assert_eq!(with(&[68, 1, 0, 0, 0, 1]).unwrap().listing, ListingMode::Strict);
+    for bad in [&[68, 0, 0, 0, 0][..], &[68, 1, 0, 0, 0, 0], &[68, 1, 0, 0, 0, 2], &[68, 2, 0, 0, 0, 1, 1]] {
+        assert_eq!(with(bad).unwrap_err().what, "unknown listing mode");
+    }
 }
 
 #[test]

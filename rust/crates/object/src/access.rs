@@ -3,10 +3,13 @@
 //! Belongs here: the object operations' side of the authorizer's questions. Does not belong here: any decision.
 
 use http::HeaderMap;
-use panthera_authz::{Action, ObjectAccess, ObjectLookup, Question, RequestFacts, Resource};
+use panthera_authz::{Action, NotUnderstood, ObjectAccess, ObjectLookup, Question, RequestFacts, Resource};
 use panthera_base::S3Error;
+use panthera_base::limits::OBJECT_TAGS;
 use panthera_meta::records::{BucketRecord, tag};
 use panthera_meta::{MetaError, Metastore};
+use panthera_wire::tagging;
+use panthera_wire::xml::Reader;
 
 use crate::api::{Call, Query};
 use crate::read::stored::pairs;
@@ -44,13 +47,58 @@ impl ObjectLookup for StoredObject<'_> {
     }
 }
 
-/// Headers and query of a request.
+/// What a request says.
 #[derive(Clone, Copy)]
 pub struct Sent<'a> {
     /// Its headers.
     pub headers: &'a HeaderMap,
     /// Its query.
     pub query: &'a Query,
+    /// Its document, of an operation whose document bears on the decision.
+    pub document: Document<'a>,
+}
+
+/// A document that policies can ask about.
+#[derive(Clone, Copy, Default)]
+pub enum Document<'a> {
+    /// Of no such operation.
+    #[default]
+    None,
+    /// PutObjectTagging's.
+    Tagging(&'a [u8]),
+    /// CreateBucket's.
+    CreateBucket(&'a [u8]),
+}
+
+impl<'a> Sent<'a> {
+    /// A request without a document.
+    pub fn new(headers: &'a HeaderMap, query: &'a Query) -> Self {
+        Self { headers, query, document: Document::None }
+    }
+}
+
+fn tags_of_header(headers: &HeaderMap) -> Result<Vec<(String, String)>, NotUnderstood> {
+    match headers.get("x-amz-tagging") {
+        Some(value) => tagging::from_header(value.as_bytes()).map_err(|_| NotUnderstood),
+        None => Ok(Vec::new()),
+    }
+}
+
+fn location_constraint(body: &[u8]) -> Result<Option<String>, S3Error> {
+    if body.trim_ascii().is_empty() {
+        return Ok(None);
+    }
+    let mut reader = Reader::new(body)?;
+    let mut found = None;
+    reader.root("CreateBucketConfiguration")?;
+    while let Some(name) = reader.child()? {
+        match name {
+            "LocationConstraint" => found = Some(reader.text()?.trim().to_owned()),
+            _ => reader.skip()?,
+        }
+    }
+    reader.finish()?;
+    Ok(found.filter(|region| !region.is_empty()))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -65,6 +113,20 @@ impl RequestFacts for Sent<'_> {
     fn query(&self, name: &str) -> Option<&str> {
         self.query.get(name)
     }
+
+    fn tags(&self) -> Result<Vec<(String, String)>, NotUnderstood> {
+        match self.document {
+            Document::Tagging(body) => tagging::from_xml(body, OBJECT_TAGS).map_err(|_| NotUnderstood),
+            _ => tags_of_header(self.headers),
+        }
+    }
+
+    fn location_constraint(&self) -> Result<Option<String>, NotUnderstood> {
+        match self.document {
+            Document::CreateBucket(body) => location_constraint(body).map_err(|_| NotUnderstood),
+            _ => Ok(None),
+        }
+    }
 }
 
 impl RequestFacts for Call {
@@ -74,6 +136,10 @@ impl RequestFacts for Call {
 
     fn query(&self, name: &str) -> Option<&str> {
         self.query.get(name)
+    }
+
+    fn tags(&self) -> Result<Vec<(String, String)>, NotUnderstood> {
+        tags_of_header(&self.headers)
     }
 }
 

@@ -6,7 +6,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use panthera_authz::{Context, Subject};
+use panthera_authz::{Context, Subject, Visible};
 use panthera_base::{S3Error, S3Result, Timestamp};
 use panthera_meta::records::BucketRecord;
 
@@ -96,6 +96,8 @@ pub struct Call {
     pub caller: Caller,
     /// For further decisions inside the operation (copy source, each key of DeleteObjects).
     pub context: Context,
+    /// Of a listing: the keys it may name. `None` is all of them.
+    pub visible: Option<Box<Visible>>,
     /// PostObject's form fields before the file, in order: (lower-case name, value). Empty for others.
     pub form: Vec<(String, Vec<u8>)>,
     /// The name the file field carried in its Content-Disposition, for `${filename}`.

@@ -20,5 +20,5 @@ mod scene;
 mod service;
 mod write;
 
-pub use access::{Sent, StoredObject};
+pub use access::{Document, Sent, StoredObject};
 pub use service::ObjectService;

@@ -147,6 +147,7 @@ impl Scene {
                 display_name: "M. Tester".into(),
             },
             context: Context::at(now, [127, 0, 0, 1].into(), false),
+            visible: None,
             form: Vec::new(),
             form_filename: None,
             base_url: "http://localhost:9000".into(),

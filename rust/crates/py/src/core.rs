@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use panthera_authz::Authorizer;
+use panthera_authz::{Authorizer, Identities};
 use panthera_base::{Clock, OrdinalSource, SystemClock};
 use panthera_meta::lmdb::{Lmdb, Options};
 use panthera_meta::{CommitError, MetaError, Metastore, Step};
@@ -82,7 +82,13 @@ impl Core {
     /// All or nothing; durable when it returns. Raises Conflict with the index of the guard that did not hold.
     fn commit(&self, py: Python<'_>, guards: Vec<Entry>, ops: Vec<Entry>) -> PyResult<u64> {
         let batch = batch(&guards, &ops)?;
-        match py.detach(|| self.meta.commit(&batch)) {
+        let outcome = py.detach(|| self.meta.commit(&batch));
+        // Before anybody is told: who was, must not see an identity from before it. A failed commit may have happened.
+        let concerned = self.authz.identities().filter(|_| Identities::concerns(&batch));
+        if let (Some(identities), Ok(_) | Err(CommitError::Store(_))) = (concerned, &outcome) {
+            identities.changed();
+        }
+        match outcome {
             Ok(revision) => Ok(revision.0),
             Err(CommitError::Conflict(guard)) => Err(Conflict::new_err(guard)),
             Err(CommitError::Store(error)) => Err(store_error(error)),

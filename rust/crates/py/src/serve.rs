@@ -44,7 +44,7 @@ fn start_error(error: StartError) -> PyErr {
 #[pymethods]
 impl Core {
     /// Binds and accepts. Returns the bound addresses in the order given.
-    #[pyo3(signature = (*, listen, rows, dispatch, complain, domains = Vec::new(), pinned_region = None, external_url = None, tls_cert = None,
+    #[pyo3(signature = (*, listen, rows, dispatch, complain, domains = Vec::new(), region = "us-east-1".into(), pinned_region = None, external_url = None, tls_cert = None,
         tls_key = None, trusted_proxies = Vec::new(), sigv2 = true, access_log = None, workers = 0, control_queue = 256,
         control_deadline_s = 30.0, connections_per_address = 4096, header_timeout_s = 30.0, idle_timeout_s = 75.0,
         body_timeout_s = 60.0))]
@@ -57,6 +57,7 @@ impl Core {
         dispatch: Py<PyAny>,
         complain: Py<PyAny>,
         domains: Vec<String>,
+        region: String,
         pinned_region: Option<String>,
         external_url: Option<String>,
         tls_cert: Option<String>,
@@ -84,6 +85,7 @@ impl Core {
         let settings = Settings {
             listen,
             domains,
+            region,
             pinned_region,
             external_url,
             tls,

@@ -57,6 +57,11 @@ use crate::condition::Tri;
 pub use self::names::{ACTIONS, Key, action_number};
 pub use self::value::Value;
 
+/// A moment as Amazon writes it, in microseconds since 1970: `2015-11-05T23:59:59Z` or seconds.
+pub fn moment_of(text: &str) -> Option<i64> {
+    value::moment(&Value::Text(text.as_bytes()))
+}
+
 /// The layout this code reads (`COMPILER_VERSION` in Python). Every other is undecodable, and that is a deny.
 pub const COMPILER_VERSION: u8 = 1;
 

@@ -12,6 +12,7 @@ const TAG_POLICY: u8 = 64;
 const TAG_PUBLIC_ACCESS_BLOCK: u8 = 65;
 const TAG_OWNERSHIP: u8 = 66;
 const TAG_ACL: u8 = 67;
+const TAG_LISTING: u8 = 68;
 
 /// Who owns the objects of a bucket (AWS: S3 Object Ownership), and with it whether access control lists count.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -65,6 +66,17 @@ impl PublicAccessBlock {
     }
 }
 
+/// What a listing of the bucket shows to who may not list all of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[repr(u8)]
+pub enum ListingMode {
+    /// The names it may discover.
+    #[default]
+    Filtered = 0,
+    /// Nothing, as Amazon's buckets do.
+    Strict = 1,
+}
+
 /// A bucket and its compiled configuration.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct BucketRecord {
@@ -92,6 +104,8 @@ pub struct BucketRecord {
     pub policy: Option<Vec<u8>>,
     /// Which of the four settings of Block Public Access are on; `None` without a configuration.
     pub public_access_block: Option<PublicAccessBlock>,
+    /// What its listings show.
+    pub listing: ListingMode,
     /// Sections this version does not know.
     pub others: OtherSections,
 }
@@ -118,6 +132,7 @@ impl BucketRecord {
             acl: None,
             policy: None,
             public_access_block: None,
+            listing: ListingMode::default(),
             others: Vec::new(),
         };
         let unknown = |section: &Section<'_>| fields.wrong(section.offset, "unknown ownership");
@@ -129,6 +144,10 @@ impl BucketRecord {
                 TAG_ACL => record.acl = Some(section.bytes.to_vec()),
                 TAG_POLICY => record.policy = Some(section.bytes.to_vec()),
                 TAG_PUBLIC_ACCESS_BLOCK => record.public_access_block = Some(block(&fields, &section)?),
+                TAG_LISTING => {
+                    record.listing =
+                        listing(&section).ok_or_else(|| fields.wrong(section.offset, "unknown listing mode"))?;
+                }
                 tag => record.others.push((tag, section.bytes.to_vec())),
             }
         }
@@ -154,6 +173,9 @@ impl BucketRecord {
         sections.put_some(TAG_POLICY, self.policy.as_deref());
         let block = self.public_access_block.map(|block| [block.bits()]);
         sections.put_some(TAG_PUBLIC_ACCESS_BLOCK, block.as_ref().map(<[u8; 1]>::as_slice));
+        if self.listing != ListingMode::default() {
+            sections.put_owned(TAG_LISTING, vec![self.listing as u8]);
+        }
         sections.put_others(&self.others);
         sections.write(&mut out);
         out
@@ -176,4 +198,8 @@ fn block(fields: &Fields<'_>, section: &Section<'_>) -> Result<PublicAccessBlock
         &[bits] => PublicAccessBlock::from_bits(bits).ok_or_else(|| fields.wrong(section.offset, "unknown setting")),
         _ => Err(fields.wrong(section.offset, "public access block is not one byte")),
     }
+}
+
+fn listing(section: &Section<'_>) -> Option<ListingMode> {
+    (section.bytes == [ListingMode::Strict as u8]).then_some(ListingMode::Strict)
 }

@@ -29,7 +29,7 @@ pub mod storage_class;
 
 pub use acl::{Grant, Grantee, decode_acl, encode_acl, permission};
 pub use audit::{AUDIT_SIZE_FIELD, AuditChange, AuditKind, AuditOutcome, AuditRecord};
-pub use bucket::{BucketRecord, Ownership, PublicAccessBlock};
+pub use bucket::{BucketRecord, ListingMode, Ownership, PublicAccessBlock};
 pub use credential::CredentialRecord;
 pub use fence::{FenceRecord, Versioning};
 pub use identity::{IdentityRecord, InlinePolicy};

@@ -59,7 +59,7 @@ impl ObjectService {
         // All are planned and queued at once, so that they share commits; whoever meets another writer of its key is
         // planned again alone.
         let (bucket, bucket_name) = (&*call.bucket, &*call.bucket_name);
-        let sent = Sent { headers: &call.headers, query: &call.query };
+        let sent = Sent::new(&call.headers, &call.query);
         let shared = Shared { bucket, bucket_name, caller: &call.caller, context: &call.context, sent };
         let started = self.start_all(shared, &entries)?;
         let mut out = Writer::document("DeleteResult", 256 + entries.len() * 64);

@@ -1,8 +1,9 @@
 //! Listings. Rows are rendered where the store shows them, straight into the document: no list of entries is built.
 //!
 //! Belongs here: what all listings share (parameters, encoding, owners). Does not belong here: where a page begins and
-//! ends (`skip`), the rows of any one listing.
+//! ends (`skip`), what of it the caller may see (`gate`), the rows of any one listing.
 
+mod gate;
 mod objects;
 mod owners;
 mod parts;
@@ -22,8 +23,10 @@ use panthera_wire::xml::{Writer, push_number};
 
 use crate::api::{Call, NativeOp, OpResult, Query};
 use crate::service::ObjectService;
+use gate::Gate;
 use owners::Owners;
-use skip::Filter;
+use skip::{Filter, Start};
+use token::{Position, Sealer};
 
 /// Room for an entry of a listing with an owner and a key of usual length: documents are built without growing.
 const ENTRY_BYTES: usize = 512;
@@ -35,15 +38,36 @@ impl ObjectService {
     /// beside the workers that serve connections.
     pub(crate) async fn list(self: &Arc<Self>, call: Call) -> OpResult {
         let service = Arc::clone(self);
-        let page = tokio::task::spawn_blocking(move || match call.op {
-            NativeOp::ListMultipartUploads => service.list_multipart_uploads(&call),
-            NativeOp::ListObjectVersions => service.list_object_versions(&call),
-            NativeOp::ListObjects => service.list_objects(&call),
-            NativeOp::ListObjectsV2 => service.list_objects_v2(&call),
-            NativeOp::ListParts => service.list_parts(&call),
-            other => Err(S3Error::internal(format_args!("{other:?} is no listing"))),
-        });
+        let page = tokio::task::spawn_blocking(move || service.list_page(call));
         page.await.unwrap_or_else(|error| Err(S3Error::internal(error)))
+    }
+
+    fn list_page(&self, mut call: Call) -> OpResult {
+        let gate = Gate::new(call.visible.take());
+        match call.op {
+            NativeOp::ListMultipartUploads => self.list_multipart_uploads(&call, gate),
+            NativeOp::ListObjectVersions => self.list_object_versions(&call, gate),
+            NativeOp::ListObjects => self.list_objects(&call, gate),
+            NativeOp::ListObjectsV2 => self.list_objects_v2(&call, gate),
+            // Not filtered: it names one key, and whether the caller may ask for that was decided.
+            NativeOp::ListParts => self.list_parts(&call),
+            other => Err(S3Error::internal(format_args!("{other:?} is no listing"))),
+        }
+    }
+
+    fn sealer(&self, call: &Call) -> S3Result<Sealer> {
+        let (bucket, subject) = (&call.bucket, &call.caller.subject);
+        Ok(Sealer::new(&self.domain_key(bucket.tenant)?, bucket.tenant, bucket.id, subject))
+    }
+
+    /// Where a marker says that a page begins.
+    fn marked(&self, call: &Call, marker: &str) -> S3Result<Position> {
+        token::read_marker(marker, || self.sealer(call))
+    }
+
+    /// The marker to go on with after a page that shows nothing and is not the last.
+    fn mark(&self, call: &Call, stopped: &[u8]) -> S3Result<String> {
+        Ok(self.sealer(call)?.marker(stopped))
     }
 
     fn owners<'s>(&self, snapshot: &'s dyn Snapshot, bucket: &BucketRecord) -> Owners<'s> {
@@ -81,6 +105,17 @@ impl<'c> Params<'c> {
 
     fn filter(&self) -> Filter<'c> {
         Filter { prefix: self.prefix.as_bytes(), delimiter: self.delimiter.as_bytes() }
+    }
+
+    /// The first key a page that begins there may show.
+    fn start(&self, position: &Position) -> Start {
+        match position {
+            // A page of nothing is no reason to look for what it could show.
+            _ if self.limit == 0 => Start::Nowhere,
+            Position::After(name) if name.is_empty() => Start::At(self.prefix.into()),
+            Position::After(name) => self.filter().after(name),
+            Position::At(key) => self.filter().at(key),
+        }
     }
 
     /// `<name>key</name>`, encoded as the client asked.
@@ -192,6 +227,11 @@ fn scan(snapshot: &dyn Snapshot, first: Vec<u8>, end: Vec<u8>, visit: &mut Visit
     failed.map_or(Ok(()), Err)
 }
 
+/// Goes on at the first row not below this one.
+fn seek(row: Vec<u8>) -> Step {
+    Step::Seek(cut_bound(row))
+}
+
 /// The shortest bound that has the same rows on either side: no row is longer than [`KEY_LIMIT`].
 fn cut_bound(bound: Vec<u8>) -> Vec<u8> {
     if bound.len() > KEY_LIMIT { keys::successor(&bound[..KEY_LIMIT]) } else { bound }
@@ -249,5 +289,7 @@ impl Body {
     }
 }
 
+#[cfg(test)]
+mod filtered_tests;
 #[cfg(test)]
 mod tests;

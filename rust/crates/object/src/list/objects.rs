@@ -5,9 +5,11 @@ use panthera_meta::records::ObjectView;
 use panthera_meta::{MetaError, Snapshot, Step, keys};
 use panthera_wire::xml::Writer;
 
+use super::gate::{Gate, Look};
 use super::owners::Owners;
 use super::skip::{Page, Place, Start, beyond};
-use super::{Body, Params, put_version, scan, token};
+use super::token::{self, Position};
+use super::{Body, Params, put_version, scan, seek};
 use crate::api::{Call, OpResult, Reply};
 use crate::service::ObjectService;
 
@@ -22,33 +24,41 @@ struct Listed {
     truncated: bool,
     /// The last key or common prefix on the page.
     last: Vec<u8>,
+    /// Where to go on when the page ended because it had worked enough.
+    stopped: Option<Vec<u8>>,
 }
 
 impl ObjectService {
-    pub(super) fn list_objects(&self, call: &Call) -> OpResult {
+    pub(super) fn list_objects(&self, call: &Call, gate: Gate) -> OpResult {
         let params = Params::read(&call.query, "max-keys")?;
         let marker = call.query.get("marker").unwrap_or_default();
-        let page = self.page(call, &params, marker.as_bytes(), true)?;
+        let page = self.page(call, gate, &params, &self.marked(call, marker)?, true)?;
         let mut head = Writer::document(ROOT, HEAD_BYTES);
         params.put_echo(&mut head, &call.bucket_name, "MaxKeys");
         params.put_key(&mut head, "Marker", marker.as_bytes());
         head.flag("IsTruncated", page.truncated);
-        if page.truncated && !params.delimiter.is_empty() {
-            params.put_key(&mut head, "NextMarker", &page.last);
+        match &page.stopped {
+            // Without a last name on the page to go on from, clients need the marker whether or not they have a
+            // delimiter.
+            Some(stopped) if page.taken == 0 => {
+                head.text("NextMarker", &self.mark(call, stopped)?);
+            }
+            _ if page.truncated && !params.delimiter.is_empty() => params.put_key(&mut head, "NextMarker", &page.last),
+            _ => {}
         }
         Ok(Reply::xml(page.body.finish(head, ROOT)))
     }
 
-    pub(super) fn list_objects_v2(&self, call: &Call) -> OpResult {
+    pub(super) fn list_objects_v2(&self, call: &Call, gate: Gate) -> OpResult {
         let params = Params::read(&call.query, "max-keys")?;
         let start_after = call.query.get("start-after").unwrap_or_default();
         let token = call.query.get("continuation-token");
         let position = match token {
-            None | Some("") => start_after.as_bytes().to_vec(),
-            Some(token) => token::decode(token)?,
+            None | Some("") => Position::After(start_after.as_bytes().to_vec()),
+            Some(token) => token::decode(token, || self.sealer(call))?,
         };
         let owner = call.query.get("fetch-owner").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-        let page = self.page(call, &params, &position, owner)?;
+        let page = self.page(call, gate, &params, &position, owner)?;
         let mut head = Writer::document(ROOT, HEAD_BYTES);
         params.put_echo(&mut head, &call.bucket_name, "MaxKeys");
         head.number("KeyCount", page.taken as u64).flag("IsTruncated", page.truncated);
@@ -59,43 +69,51 @@ impl ObjectService {
             head.text("ContinuationToken", token);
         }
         if page.truncated {
-            head.text("NextContinuationToken", &token::encode(&page.last));
+            let next = match &page.stopped {
+                Some(stopped) => self.sealer(call)?.token(stopped),
+                None => token::encode(&page.last),
+            };
+            head.text("NextContinuationToken", &next);
         }
         Ok(Reply::xml(page.body.finish(head, ROOT)))
     }
 
-    fn page(&self, call: &Call, params: &Params<'_>, position: &[u8], owner: bool) -> S3Result<Listed> {
+    fn page(&self, call: &Call, gate: Gate, params: &Params<'_>, position: &Position, owner: bool) -> S3Result<Listed> {
         let snapshot = self.meta.snapshot().map_err(S3Error::internal)?;
         let owners = owner.then(|| self.owners(&*snapshot, &call.bucket));
-        list(&*snapshot, call.bucket.id, params, position, owners).map_err(S3Error::internal)
+        list(&*snapshot, call.bucket.id, gate, params, position, owners).map_err(S3Error::internal)
     }
 }
 
-/// Renders the page that follows `position` (exclusive; empty for the first).
+/// Renders the page that begins at a position.
 fn list(
     snapshot: &dyn Snapshot,
     bucket: BucketId,
+    mut gate: Gate,
     params: &Params<'_>,
-    position: &[u8],
+    position: &Position,
     mut owners: Option<Owners<'_>>,
 ) -> Result<Listed, MetaError> {
-    let filter = params.filter();
-    let start = if position.is_empty() { Start::At(params.prefix.into()) } else { filter.after(position) };
-    let mut page = Page::new(filter, params.limit);
+    let mut page = Page::new(params.filter(), params.limit);
     let mut body = Body::new(params.limit);
     let mut last = Vec::new();
-    if let Start::At(key) = start {
+    if let Start::At(key) = params.start(position) {
         let first = keys::object(bucket, &key);
         let end = keys::object_prefix_range(bucket, params.prefix.as_bytes()).end;
         scan(snapshot, first, end, &mut |row, value| {
             let (_, key) = keys::parse_object(row).ok_or_else(not_an_object)?;
+            match gate.look(key) {
+                Look::Shown => {}
+                Look::Skip(to) => return Ok(seek(keys::object(bucket, &to))),
+                Look::End => return Ok(Step::Stop),
+            }
             match page.place(key) {
                 Place::Full => return Ok(Step::Stop),
                 Place::Prefix(len) => {
                     last.clear();
                     last.extend_from_slice(&key[..len]);
                     body.put_prefix(params, &last);
-                    return Ok(beyond(&last).map_or(Step::Stop, |next| Step::Seek(keys::object(bucket, &next))));
+                    return Ok(beyond(&last).map_or(Step::Stop, |next| seek(keys::object(bucket, &next))));
                 }
                 Place::Entry => {}
             }
@@ -105,7 +123,8 @@ fn list(
             Ok(Step::Next)
         })?;
     }
-    Ok(Listed { body, taken: page.taken(), truncated: page.truncated(), last })
+    let stopped = gate.stopped().map(<[u8]>::to_vec);
+    Ok(Listed { body, taken: page.taken(), truncated: page.truncated() || stopped.is_some(), last, stopped })
 }
 
 fn not_an_object() -> MetaError {

@@ -61,6 +61,15 @@ impl Filter<'_> {
         self.after(key)
     }
 
+    /// The first key a page may show when all before this one are done with.
+    pub fn at(&self, key: &[u8]) -> Start {
+        match (key.starts_with(self.prefix), key < self.prefix) {
+            (true, _) => Start::At(key.to_vec()),
+            (false, true) => Start::At(self.prefix.to_vec()),
+            (false, false) => Start::Nowhere,
+        }
+    }
+
     /// The first key beyond a common prefix.
     fn past(&self, shown: &[u8]) -> Start {
         match beyond(shown) {
@@ -192,6 +201,14 @@ mod tests {
         assert_eq!(filter("", "/").from(b"a/b"), at("a0"));
         assert_eq!(filter("b", "/").from(b"a"), at("b"));
         assert_eq!(filter("b", "/").from(b"c"), Start::Nowhere);
+    }
+
+    #[test]
+    fn a_page_goes_on_at_a_key_even_inside_a_common_prefix() {
+        assert_eq!(filter("", "/").at(b"a/b"), at("a/b"));
+        assert_eq!(filter("b", "/").at(b"a"), at("b"));
+        assert_eq!(filter("b", "/").at(b"b/x"), at("b/x"));
+        assert_eq!(filter("b", "/").at(b"c"), Start::Nowhere);
     }
 
     #[test]

@@ -24,7 +24,7 @@ thread_local! {
     static SCENE: OnceCell<(Scene, tempfile::TempDir)> = const { OnceCell::new() };
 }
 
-fn scene_over_lmdb() -> (Scene, tempfile::TempDir) {
+pub(super) fn scene_over_lmdb() -> (Scene, tempfile::TempDir) {
     let dir = tempfile::tempdir().expect("a directory");
     let options = Options { sync: false, map_bytes: 1 << 30 };
     let meta = Lmdb::open(dir.path(), &options).expect("a store");
@@ -59,13 +59,8 @@ impl Fixture {
             bucket.ownership = Ownership::ObjectWriter;
             call.bucket = Arc::new(bucket);
             call.query = Query(query.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect());
-            match op {
-                NativeOp::ListObjects => scene.service.list_objects(&call),
-                NativeOp::ListObjectsV2 => scene.service.list_objects_v2(&call),
-                NativeOp::ListObjectVersions => scene.service.list_object_versions(&call),
-                NativeOp::ListMultipartUploads => scene.service.list_multipart_uploads(&call),
-                _ => scene.service.list_parts(&call),
-            }
+            call.op = op;
+            scene.service.list_page(call)
         })
     }
 
@@ -87,13 +82,13 @@ impl Fixture {
 
 /// A page as a client sees it: (element, its leaves), in document order.
 #[derive(Debug, Default)]
-struct Page {
+pub(super) struct Page {
     leaves: Vec<(String, String)>,
-    groups: Vec<(String, Vec<(String, String)>)>,
+    pub groups: Vec<(String, Vec<(String, String)>)>,
 }
 
 impl Page {
-    fn read(text: &str) -> Self {
+    pub fn read(text: &str) -> Self {
         let mut reader = Reader::new(text.as_bytes()).expect("UTF-8");
         let root = text.split_once("?>\n<").expect("a declaration").1.split(' ').next().expect("a root");
         reader.root(root).expect("the root");
@@ -120,22 +115,22 @@ impl Page {
         page
     }
 
-    fn leaf(&self, name: &str) -> Option<&str> {
+    pub fn leaf(&self, name: &str) -> Option<&str> {
         self.leaves.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
-    fn truncated(&self) -> bool {
+    pub fn truncated(&self) -> bool {
         self.leaf("IsTruncated") == Some("true")
     }
 
     /// Keys (first `Key`, else `Prefix`) of the groups of one element, percent-decoded.
-    fn names(&self, element: &str) -> Vec<Vec<u8>> {
+    pub fn names(&self, element: &str) -> Vec<Vec<u8>> {
         let groups = self.groups.iter().filter(|(name, _)| name == element);
         groups.map(|(_, leaves)| percent_decode(&leaves[0].1).expect("encoded")).collect()
     }
 }
 
-fn record(ordinal: u64) -> ObjectRecord {
+pub(super) fn record(ordinal: u64) -> ObjectRecord {
     ObjectRecord { owner: OWNER, ordinal: Ordinal(ordinal), size: ordinal, ..ObjectRecord::default() }
 }
 

@@ -6,9 +6,11 @@ use panthera_meta::{MetaError, Snapshot, Step, keys};
 use panthera_wire::checksum::{Algorithm, ChecksumType};
 use panthera_wire::xml::Writer;
 
+use super::gate::{Gate, Look};
 use super::owners::Owners;
 use super::skip::{Page, Place, Start, beyond, unescape};
-use super::{Body, Params, invalid, scan, whole_second};
+use super::token::Position;
+use super::{Body, Params, invalid, scan, seek, whole_second};
 use crate::api::{Call, OpResult, Reply};
 use crate::service::ObjectService;
 
@@ -23,6 +25,7 @@ struct Uploads<'a, 's> {
     params: &'a Params<'a>,
     bucket: BucketId,
     owners: Owners<'s>,
+    gate: Gate,
     page: Page<'a>,
     body: Body,
     last_key: Vec<u8>,
@@ -31,33 +34,43 @@ struct Uploads<'a, 's> {
 }
 
 impl ObjectService {
-    pub(super) fn list_multipart_uploads(&self, call: &Call) -> OpResult {
+    pub(super) fn list_multipart_uploads(&self, call: &Call, gate: Gate) -> OpResult {
         let params = Params::read(&call.query, "max-uploads")?;
         let key_marker = call.query.get("key-marker").unwrap_or_default();
         // Without a key marker an upload id marker says nothing (AWS).
         let id_marker = call.query.get("upload-id-marker").filter(|id| !id.is_empty() && !key_marker.is_empty());
         let after = id_marker.map(read_marker).transpose()?;
+        let position = self.marked(call, key_marker)?;
         let snapshot = self.meta.snapshot().map_err(S3Error::internal)?;
         let mut uploads = Uploads {
             params: &params,
             bucket: call.bucket.id,
             owners: self.owners(&*snapshot, &call.bucket),
+            gate,
             page: Page::new(params.filter(), params.limit),
             body: Body::new(0),
             last_key: Vec::new(),
             last_upload: None,
         };
-        uploads.fill(&*snapshot, key_marker.as_bytes(), after).map_err(S3Error::internal)?;
+        uploads.fill(&*snapshot, &position, after).map_err(S3Error::internal)?;
 
         let mut head = Writer::document(ROOT, HEAD_BYTES);
         params.put_echo(&mut head, &call.bucket_name, "MaxUploads");
         params.put_key(&mut head, "KeyMarker", key_marker.as_bytes());
         head.text("UploadIdMarker", call.query.get("upload-id-marker").unwrap_or_default());
-        if uploads.page.truncated() {
-            params.put_key(&mut head, "NextKeyMarker", &uploads.last_key);
-            head.text("NextUploadIdMarker", &uploads.last_upload.map(Ordinal::to_wire).unwrap_or_default());
+        let stopped = uploads.gate.stopped();
+        let truncated = uploads.page.truncated() || stopped.is_some();
+        match stopped {
+            Some(stopped) if uploads.page.taken() == 0 => {
+                head.text("NextKeyMarker", &self.mark(call, stopped)?).text("NextUploadIdMarker", "");
+            }
+            _ if truncated => {
+                params.put_key(&mut head, "NextKeyMarker", &uploads.last_key);
+                head.text("NextUploadIdMarker", &uploads.last_upload.map(Ordinal::to_wire).unwrap_or_default());
+            }
+            _ => {}
         }
-        head.flag("IsTruncated", uploads.page.truncated());
+        head.flag("IsTruncated", truncated);
         Ok(Reply::xml(uploads.body.finish(head, ROOT)))
     }
 }
@@ -67,17 +80,17 @@ fn read_marker(id: &str) -> S3Result<Ordinal> {
 }
 
 impl Uploads<'_, '_> {
-    fn fill(&mut self, snapshot: &dyn Snapshot, marker: &[u8], after: Option<Ordinal>) -> Result<(), MetaError> {
-        let filter = self.params.filter();
-        let start = match (marker, after) {
-            (b"", _) => Start::At(self.params.prefix.into()),
-            (marker, Some(_)) => filter.from(marker),
-            (marker, None) => filter.after(marker),
+    fn fill(&mut self, snapshot: &dyn Snapshot, position: &Position, after: Option<Ordinal>) -> Result<(), MetaError> {
+        let start = match (position, after) {
+            (Position::After(marker), Some(_)) if self.params.limit > 0 => self.params.filter().from(marker),
+            (position, _) => self.params.start(position),
         };
         let Start::At(key) = start else { return Ok(()) };
-        let first = match after {
+        let first = match (position, after) {
             // Uploads of the marker's own key that are newer than the marker's.
-            Some(upload) if key == marker => keys::next_key(&keys::upload(self.bucket, marker, upload)),
+            (Position::After(marker), Some(upload)) if key == *marker => {
+                keys::next_key(&keys::upload(self.bucket, marker, upload))
+            }
             _ => keys::upload_prefix_range(self.bucket, &key).start,
         };
         let end = keys::upload_prefix_range(self.bucket, self.params.prefix.as_bytes()).end;
@@ -88,16 +101,20 @@ impl Uploads<'_, '_> {
         let not_an_upload = || MetaError::Corrupt("a row that is no upload among uploads".into());
         let (key, rest) = row.get(ROW_HEAD_BYTES..).and_then(unescape).ok_or_else(not_an_upload)?;
         let ordinal = Ordinal(u64::from_be_bytes(rest.try_into().map_err(|_| not_an_upload())?));
+        let bucket = self.bucket;
+        let at = |key: &[u8]| keys::upload_prefix_range(bucket, key).start;
+        match self.gate.look(&key) {
+            Look::Shown => {}
+            Look::Skip(to) => return Ok(seek(at(&to))),
+            Look::End => return Ok(Step::Stop),
+        }
         match self.page.place(&key) {
             Place::Full => return Ok(Step::Stop),
             Place::Prefix(len) => {
                 self.last_key = key[..len].to_vec();
                 self.last_upload = None;
                 self.body.put_prefix(self.params, &self.last_key);
-                let next = beyond(&self.last_key);
-                return Ok(
-                    next.map_or(Step::Stop, |next| Step::Seek(keys::upload_prefix_range(self.bucket, &next).start))
-                );
+                return Ok(beyond(&self.last_key).map_or(Step::Stop, |next| seek(at(&next))));
             }
             Place::Entry => {}
         }

@@ -10,10 +10,12 @@ use panthera_meta::records::ObjectView;
 use panthera_meta::{MetaError, Snapshot, Step, keys};
 use panthera_wire::xml::Writer;
 
+use super::gate::{Gate, Look};
 use super::owners::Owners;
 use super::skip::{Page, Place, Start, beyond, unescape};
+use super::token::Position;
 use super::uploads::ROW_HEAD_BYTES;
-use super::{Body, Params, invalid, put_version, scan, whole_second};
+use super::{Body, Params, invalid, put_version, scan, seek, whole_second};
 use crate::api::{Call, OpResult, Reply};
 use crate::resolve::{self, Wanted, wire_version_id};
 use crate::service::ObjectService;
@@ -22,11 +24,21 @@ const ROOT: &str = "ListVersionsResult";
 /// Room for everything that is not an entry.
 const HEAD_BYTES: usize = 4096;
 
-/// A version that has been shown: a key, and how far its versions have been.
-struct Marker<'a> {
-    key: &'a [u8],
-    /// `None`: all its versions.
+/// Where a page begins.
+struct Marker {
+    position: Position,
+    /// Of the key that has been shown: how far its versions have been. `None`: all of them.
     version: Option<Ordinal>,
+}
+
+impl Marker {
+    /// The key of which some versions have been shown, and the last of them.
+    fn within(&self) -> Option<(&[u8], Ordinal)> {
+        match (&self.position, self.version) {
+            (Position::After(key), Some(version)) => Some((key, version)),
+            _ => None,
+        }
+    }
 }
 
 /// A page of versions, rendered.
@@ -35,9 +47,11 @@ struct Versions<'a, 's> {
     bucket: BucketId,
     snapshot: &'s dyn Snapshot,
     owners: Owners<'s>,
-    marker: Marker<'a>,
+    marker: Marker,
+    gate: Gate,
     page: Page<'a>,
     body: Body,
+    /// The page is done, whether it is full or has worked enough.
     full: bool,
     /// Where the scan of `v` goes on, and the key of the row there when it is known. `None`: nothing is left.
     older: Option<(Vec<u8>, Option<Vec<u8>>)>,
@@ -51,16 +65,19 @@ struct Versions<'a, 's> {
 }
 
 impl ObjectService {
-    pub(super) fn list_object_versions(&self, call: &Call) -> OpResult {
+    pub(super) fn list_object_versions(&self, call: &Call, gate: Gate) -> OpResult {
         let params = Params::read(&call.query, "max-keys")?;
         let snapshot = self.meta.snapshot().map_err(S3Error::internal)?;
-        let marker = read_marker(call, &*snapshot)?;
+        let key_marker = call.query.get("key-marker").unwrap_or_default();
+        let version = read_version_marker(call, key_marker, &*snapshot)?;
+        let marker = Marker { position: self.marked(call, key_marker)?, version };
         let mut versions = Versions {
             params: &params,
             bucket: call.bucket.id,
             snapshot: &*snapshot,
             owners: self.owners(&*snapshot, &call.bucket),
             marker,
+            gate,
             page: Page::new(params.filter(), params.limit),
             body: Body::new(params.limit),
             full: params.limit == 0,
@@ -74,30 +91,37 @@ impl ObjectService {
 
         let mut head = Writer::document(ROOT, HEAD_BYTES);
         params.put_echo(&mut head, &call.bucket_name, "MaxKeys");
-        params.put_key(&mut head, "KeyMarker", versions.marker.key);
+        params.put_key(&mut head, "KeyMarker", key_marker.as_bytes());
         head.text("VersionIdMarker", call.query.get("version-id-marker").unwrap_or_default());
-        head.flag("IsTruncated", versions.page.truncated());
-        if versions.page.truncated() {
-            params.put_key(&mut head, "NextKeyMarker", &versions.last_key);
-            // The null version too is named by its ordinal here: the position stays good when it is deleted or
-            // replaced between two pages, which is what clients that empty a bucket do.
-            if let Some(version) = versions.last_version {
-                head.text("NextVersionIdMarker", &version.to_wire());
+        let stopped = versions.gate.stopped();
+        let truncated = versions.page.truncated() || stopped.is_some();
+        head.flag("IsTruncated", truncated);
+        match stopped {
+            Some(stopped) if versions.page.taken() == 0 => {
+                head.text("NextKeyMarker", &self.mark(call, stopped)?);
             }
+            _ if truncated => {
+                params.put_key(&mut head, "NextKeyMarker", &versions.last_key);
+                // The null version too is named by its ordinal here: the position stays good when it is deleted or
+                // replaced between two pages, which is what clients that empty a bucket do.
+                if let Some(version) = versions.last_version {
+                    head.text("NextVersionIdMarker", &version.to_wire());
+                }
+            }
+            _ => {}
         }
         Ok(Reply::xml(versions.body.finish(head, ROOT)))
     }
 }
 
-fn read_marker<'c>(call: &'c Call, snapshot: &dyn Snapshot) -> S3Result<Marker<'c>> {
-    let key = call.query.get("key-marker").unwrap_or_default();
+fn read_version_marker(call: &Call, key: &str, snapshot: &dyn Snapshot) -> S3Result<Option<Ordinal>> {
     let id = call.query.get("version-id-marker").filter(|id| !id.is_empty());
-    let Some(id) = id else { return Ok(Marker { key: key.as_bytes(), version: None }) };
+    let Some(id) = id else { return Ok(None) };
     if key.is_empty() {
         let message = "A version-id marker cannot be specified without a key marker.";
         return Err(invalid(message, "version-id-marker", id));
     }
-    let version = match Wanted::parse(Some(id))? {
+    Ok(Some(match Wanted::parse(Some(id))? {
         Wanted::Version(ordinal) => ordinal,
         _ => {
             let (bucket, versioning) = (call.bucket.id, call.bucket.versioning);
@@ -105,24 +129,18 @@ fn read_marker<'c>(call: &'c Call, snapshot: &dyn Snapshot) -> S3Result<Marker<'
             // No null version any more: all versions of the key are still to be shown.
             null.map_or(Ordinal(u64::MAX), |view| view.ordinal())
         }
-    };
-    Ok(Marker { key: key.as_bytes(), version: Some(version) })
+    }))
 }
 
 impl Versions<'_, '_> {
     fn fill(&mut self) -> Result<(), MetaError> {
-        let filter = self.params.filter();
-        let start = match (self.marker.key, self.marker.version) {
-            (b"", _) => Start::At(self.params.prefix.into()),
-            (key, Some(_)) => filter.from(key),
-            (key, None) => filter.after(key),
+        let start = match self.marker.within() {
+            Some((key, _)) if !self.full => self.params.filter().from(key),
+            _ => self.params.start(&self.marker.position),
         };
         let Start::At(key) = start else { return Ok(()) };
-        if self.full {
-            return Ok(());
-        }
         let mut older = keys::version_prefix_range(self.bucket, &key).start;
-        if let Some(version) = self.marker.version.filter(|_| key == self.marker.key) {
+        if let Some((_, version)) = self.marker.within().filter(|(marked, _)| *marked == key) {
             older = keys::next_key(&keys::version(self.bucket, &key, version));
             if self.newest_noncurrent(&key)?.is_some_and(|newest| newest >= version) {
                 self.met = Some(key.clone());
@@ -148,16 +166,22 @@ impl Versions<'_, '_> {
     /// A row of `o`.
     fn visit_current(&mut self, row: &[u8], value: &[u8]) -> Result<Step, MetaError> {
         let not_an_object = || MetaError::Corrupt("a row that is no object among objects".into());
-        let (_, key) = keys::parse_object(row).ok_or_else(not_an_object)?;
+        let (bucket, key) = keys::parse_object(row).ok_or_else(not_an_object)?;
         self.show_older(Some(key))?;
         if self.full {
             return Ok(Step::Stop);
         }
+        let at = |key: &[u8]| keys::object(bucket, key);
         if let Some(beyond) = self.beyond_rolled(key) {
-            return Ok(beyond.map_or(Step::Stop, |next| Step::Seek(keys::object(self.bucket, &next))));
+            return Ok(beyond.map_or(Step::Stop, |next| seek(at(&next))));
+        }
+        match self.look(key) {
+            Look::Shown => {}
+            Look::Skip(to) => return Ok(seek(at(&to))),
+            Look::End => return Ok(Step::Stop),
         }
         let view = ObjectView::new(value)?;
-        let shown_before = key == self.marker.key && self.marker.version.is_some_and(|v| view.ordinal() >= v);
+        let shown_before = self.marker.within().is_some_and(|(shown, v)| key == shown && view.ordinal() >= v);
         if shown_before {
             self.met = Some(key.to_vec());
         } else {
@@ -165,7 +189,7 @@ impl Versions<'_, '_> {
         }
         match (self.full, self.beyond_rolled(key)) {
             (true, _) | (_, Some(None)) => Ok(Step::Stop),
-            (_, Some(Some(next))) => Ok(Step::Seek(keys::object(self.bucket, &next))),
+            (_, Some(Some(next))) => Ok(seek(at(&next))),
             (_, None) => Ok(Step::Next),
         }
     }
@@ -190,14 +214,27 @@ impl Versions<'_, '_> {
             self.older = Some((row.to_vec(), Some(key.into_owned())));
             return Ok(Step::Stop);
         }
+        let bucket = self.bucket;
+        let at = |key: &[u8]| keys::version_prefix_range(bucket, key).start;
         if self.beyond_rolled(&key).is_none() {
-            self.show(&key, &ObjectView::new(value)?)?;
+            match self.look(&key) {
+                Look::Shown => self.show(&key, &ObjectView::new(value)?)?,
+                Look::Skip(to) => return Ok(seek(at(&to))),
+                Look::End => return Ok(Step::Stop),
+            }
         }
         match (self.full, self.beyond_rolled(&key)) {
             (true, _) | (_, Some(None)) => Ok(Step::Stop),
-            (_, Some(Some(next))) => Ok(Step::Seek(keys::version_prefix_range(self.bucket, &next).start)),
+            (_, Some(Some(next))) => Ok(seek(at(&next))),
             (_, None) => Ok(Step::Next),
         }
+    }
+
+    /// Whether the key is shown. A page that has worked enough is done in both tables.
+    fn look(&mut self, key: &[u8]) -> Look {
+        let look = self.gate.look(key);
+        self.full |= self.gate.stopped().is_some();
+        look
     }
 
     /// When the key is part of the common prefix shown last: the first key that is not, if there can be one.

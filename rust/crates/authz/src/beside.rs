@@ -1,0 +1,160 @@
+//! What everything but relations says to a question: bucket policies, identity policies, access control lists, the
+//! public access block.
+//!
+//! Belongs here: asking each of them and whose word counts where (docs/explanation/authorization.md has the table). Does
+//! not belong here: how one policy or list is evaluated (`policy`, `acl`), where the values of condition keys come from
+//! (`facts`), relations.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use panthera_meta::records::{BucketRecord, Ownership, PublicAccessBlock};
+
+use crate::acl::{self, Lists, Object, Who};
+use crate::authorizer::{Authorizer, restricted};
+use crate::decision::{Question, Reason, Subject};
+use crate::engine::Moment;
+use crate::error::AuthzError;
+use crate::facts::QuestionFacts;
+use crate::identity::Identity;
+use crate::policy::{self, Outcome, Policy};
+
+/// Actions by which the owner's administrators can undo any bucket policy, as the root user of an AWS account can.
+const POLICY_ACTIONS: [&str; 3] = ["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"];
+
+/// What the other sources say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Said {
+    /// An explicit no, with its source.
+    pub denies: Option<Reason>,
+    /// An allow that counts, with its source.
+    pub allows: Option<Reason>,
+    /// The subject administers its tenant and nothing bounds that.
+    pub admin: bool,
+    /// The object is another account's: what the bucket's account grants does not reach it.
+    pub withheld: bool,
+}
+
+/// What identity policies say, and whether the subject's own account stands behind the question.
+struct Account {
+    denies: bool,
+    allows: bool,
+    admin: bool,
+}
+
+impl Authorizer {
+    /// Asks every source but relations. An error is a deny.
+    pub(crate) fn beside(&self, question: &Question<'_>, moment: &Moment) -> Result<Said, AuthzError> {
+        let Question { subject, resource, .. } = question;
+        let identity = self.identities().map(|all| all.for_subject(subject, moment)).transpose()?;
+        let identity = identity.as_deref();
+        let facts = QuestionFacts::new(question, identity);
+        let account = account(question, identity, &facts);
+        let own = subject.tenant() == Some(resource.tenant);
+        let silent = Said { denies: None, allows: None, admin: account.admin, withheld: false };
+        if account.denies {
+            return Ok(Said { denies: Some(Reason::IdentityDenied), ..silent });
+        }
+        let mut said = Said { allows: (own && account.allows).then_some(Reason::IdentityAllowed), ..silent };
+        let Some(bucket) = resource.bucket else { return Ok(said) };
+        let restricted = restricted(question);
+        if let Some(bytes) = &bucket.policy {
+            let escapes = own && account.admin && POLICY_ACTIONS.contains(&question.action.0);
+            // What cannot be read may have said no.
+            let outcome = Policy::new(bytes).map(|p| (p.evaluate(&facts.policy_question()), p.is_public()));
+            match outcome {
+                Err(_) | Ok((Outcome::Deny(_), _)) if escapes => {}
+                Err(_) | Ok((Outcome::Deny(_), _)) => return Ok(Said { denies: Some(Reason::PolicyDenied), ..said }),
+                Ok((outcome, public)) => {
+                    let consents = match outcome {
+                        Outcome::Allow(_) => own || account.allows || **subject == Subject::Anonymous,
+                        Outcome::Delegate(_) => account.allows,
+                        _ => false,
+                    };
+                    if consents && !(restricted && public) {
+                        said.allows = said.allows.or(Some(Reason::PolicyAllowed));
+                    }
+                }
+            }
+        }
+        if bucket.ownership != Ownership::BucketOwnerEnforced {
+            self.lists(question, bucket, account.allows || own || **subject == Subject::Anonymous, &facts, &mut said)?;
+        }
+        Ok(said)
+    }
+
+    /// What access control lists add, and what they withhold.
+    fn lists(
+        &self,
+        question: &Question<'_>,
+        bucket: &BucketRecord,
+        account_allows: bool,
+        facts: &QuestionFacts<'_>,
+        said: &mut Said,
+    ) -> Result<(), AuthzError> {
+        let action = question.action.0;
+        let Some(need) = acl::needed(action) else { return Ok(()) };
+        let who = match *question.subject {
+            Subject::Anonymous => Who::Anonymous,
+            Subject::User { user, .. } => Who::User(user),
+        };
+        let stored = if need.list == acl::List::Object { facts.object()? } else { None };
+        let object = match (stored, question.resource.key) {
+            (Some(stored), _) => Object::Stored(stored.owner, stored.acl.as_deref()),
+            (None, Some(_)) if question.resource.object.is_none() => Object::New,
+            _ => Object::None,
+        };
+        if let Object::Stored(owner, _) = object {
+            let foreign = self.tenant_of(owner)? != Some(bucket.tenant);
+            said.withheld = acl::withheld(action, bucket.ownership, foreign);
+            if said.withheld {
+                said.allows = None;
+            }
+        }
+        let blocks = bucket.public_access_block.unwrap_or_default();
+        let lists = Lists {
+            ownership: bucket.ownership,
+            bucket_owner: bucket.owner,
+            bucket_acl: bucket.acl.as_deref(),
+            object,
+            ignore_public: blocks.has(PublicAccessBlock::IGNORE_PUBLIC_ACLS),
+        };
+        if account_allows && acl::allows(action, who, &lists) {
+            said.allows = said.allows.or(Some(Reason::AclAllowed));
+        }
+        Ok(())
+    }
+}
+
+/// The identity side: the subject's policies, bounded, and its standing in its tenant.
+fn account(question: &Question<'_>, identity: Option<&Identity>, facts: &QuestionFacts<'_>) -> Account {
+    let Subject::User { admin, .. } = *question.subject else {
+        return Account { denies: false, allows: false, admin: false };
+    };
+    let Some(identity) = identity.filter(|identity| !identity.is_plain()) else {
+        return Account { denies: false, allows: admin, admin };
+    };
+    let asked = facts.policy_question();
+    let evaluate = |bytes: &[u8]| Policy::new(bytes).map_or(Outcome::Deny(0), |policy| policy.evaluate(&asked));
+    let (mut denies, mut allows) = (false, admin);
+    for policy in identity.policies() {
+        match evaluate(policy.compiled) {
+            Outcome::Deny(_) => denies = true,
+            Outcome::Allow(_) | Outcome::Delegate(_) => allows |= policy.grants,
+            Outcome::Neither => {}
+        }
+    }
+    let bounded = identity.boundary().map_or(Outcome::Allow(0), evaluate);
+    let within = matches!(bounded, Outcome::Allow(_) | Outcome::Delegate(_));
+    denies |= matches!(bounded, Outcome::Deny(_));
+    Account { denies, allows: allows && within, admin: admin && within }
+}
+
+/// The number of an action for policies; `None` for what is none of S3's.
+pub(crate) fn action_number(name: &str) -> Option<u8> {
+    static NUMBERS: LazyLock<HashMap<&'static str, u8>> = LazyLock::new(|| {
+        let numbered = policy::ACTIONS.iter().zip(0..=u8::MAX);
+        numbered.map(|(name, number)| (*name, number)).collect()
+    });
+    NUMBERS.get(name.strip_prefix("s3:")?).copied()
+}
