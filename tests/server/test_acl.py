@@ -1,6 +1,6 @@
 """Access control lists and object ownership over the wire, with stock boto3: what is stored, shown and refused.
 
-Who gets in by a list is at the end: two tenants as two AWS accounts, and somebody who does not sign.
+Who gets in by a list is `test_acl_access.py`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore import UNSIGNED
-from botocore.config import Config
 from botocore.exceptions import ClientError
 from running import PANTHERA, Server, running
 
@@ -42,22 +39,25 @@ class Person:
             found: dict[str, Any] = json.loads(done.stdout)
             return found
 
-        panthera("tenant", "add", name)
+        self.arn = f"arn:aws:iam::{panthera('tenant', 'add', name)['id']:012}:user/tester"
         user = panthera(
             "user", "add", name, "tester", "--admin", "--display-name", name, "--email", f"{name}@example.com"
         )
         key = panthera("key", "add", name, "tester")
         self.id, self.email = user["canonical_id"], user["email"]
-        self.s3 = make(server.url, key=key["access_key"], secret=key["secret_key"])
+        self._make = lambda **config: make(server.url, key=key["access_key"], secret=key["secret_key"], **config)
+        self.s3 = self._make()
+
+    def client(self, **config: Any) -> Any:
+        """Another client of the same person."""
+        return self._make(**config)
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, make_client: Callable[..., Any]) -> Iterator[tuple[Any, ...]]:
-    """A server whose operator chose ObjectWriter; ann and bob of two tenants; a client that does not sign."""
+    """A server whose operator chose ObjectWriter; ann and bob of two tenants."""
     with running(tmp_path_factory.mktemp("acl") / "data", "--default-object-ownership", "ObjectWriter") as server:
-        config = Config(signature_version=UNSIGNED, retries={"max_attempts": 0})
-        nobody = boto3.client("s3", endpoint_url=server.url, region_name="us-east-1", config=config)
-        yield Person(server, make_client, "ann"), Person(server, make_client, "bob"), nobody
+        yield Person(server, make_client, "ann"), Person(server, make_client, "bob")
 
 
 @pytest.fixture
@@ -68,11 +68,6 @@ def ann(site: tuple[Any, ...]) -> Person:
 @pytest.fixture
 def bob(site: tuple[Any, ...]) -> Person:
     return site[1]  # type: ignore[no-any-return]
-
-
-@pytest.fixture
-def nobody(site: tuple[Any, ...]) -> Any:
-    return site[2]
 
 
 @pytest.fixture

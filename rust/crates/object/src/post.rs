@@ -113,7 +113,7 @@ impl ObjectService {
         refuse_unsupported(&headers)?;
         call.key = form.key(call.form_filename.as_deref())?;
         request::check_key(&call.key)?;
-        let owned = self.owned(&headers, &call.bucket, call.caller.user)?;
+        let owned = self.owned(&call, &headers)?;
         let mut record = request::describe(&headers, owned)?;
         if let Some(document) = form.get("tagging") {
             record.tags = tagging::from_xml(document, OBJECT_TAGS)?;

@@ -57,7 +57,7 @@ impl ObjectService {
         let source = self.copy_source(&call)?;
         check_size(source.record.size)?;
         refuse_no_change(&call, &source, &wishes)?;
-        let owned = self.owned(&call.headers, &call.bucket, call.caller.user)?;
+        let owned = self.owned(&call, &call.headers)?;
         let record = destination(&call, &source, &wishes, owned)?;
         let job = CopyJob { service: Arc::clone(self), call: Parts::of(call), source, record, wishes, conditions };
         if job.reads() && job.source.record.size > SLOW_BYTES {

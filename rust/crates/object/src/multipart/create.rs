@@ -16,7 +16,7 @@ impl ObjectService {
     pub(crate) async fn create_multipart_upload(&self, mut call: Call) -> OpResult {
         request::prepare(&mut call)?;
         let checksum = multipart_type(&call.headers)?;
-        let (writer, owned) = (call.caller.user, self.owned(&call.headers, &call.bucket, call.caller.user)?);
+        let (writer, owned) = (call.caller.user, self.owned(&call, &call.headers)?);
         let mut record = UploadRecord {
             initiator: (owned.owner != writer).then_some(writer),
             object: request::describe(&call.headers, owned)?,

@@ -39,7 +39,7 @@ impl ObjectService {
     pub(crate) async fn put_object(&self, mut call: Call) -> OpResult {
         request::prepare(&mut call)?;
         let expected = Expected::new(Announced::from_headers(&call.headers)?);
-        let owned = self.owned(&call.headers, &call.bucket, call.caller.user)?;
+        let owned = self.owned(&call, &call.headers)?;
         let mut record = request::describe(&call.headers, owned)?;
         let conditions = WriteConditions::from_headers(&call.headers);
         let declared = require_length(&call)?;
