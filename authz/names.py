@@ -290,8 +290,14 @@ def show_conditions(condition: Condition | None) -> list[str]:
     if condition.tls:
         shown.append("tls")
     if condition.mfa_s is not None:
-        shown.append(f"mfa={condition.mfa_s}s")
+        shown.append(f"mfa={_span(condition.mfa_s)}")
     return shown
+
+
+def _span(seconds: int) -> str:
+    """In the largest unit that fits."""
+    unit = next(unit for unit in ("w", "d", "h", "m", "s") if seconds % _UNITS[unit] == 0)
+    return f"{seconds // _UNITS[unit]}{unit}"
 
 
 def show_moment(at_us: int | None) -> str | None:

@@ -8,27 +8,21 @@ data directory that another process owns.
 """
 
 import importlib
-import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import quote
 
 import click
 
+from gateway.asking import Command, ask, client_options, die, print_json, print_table
+from gateway.cli_authz import COMMANDS
 from gateway.config import DEFAULT, SETTINGS, load, shown
 from gateway.errors import SettingError
-from gateway.remote import Remote, RemoteError, find
-
-Command = Callable[..., Any]
-
-
-def _die(message: str, status: int) -> NoReturn:
-    click.echo(f"panthera: {message}", err=True)
-    sys.exit(status)
+from gateway.remote import Remote
 
 
 def _with_settings(command: Command) -> Command:
@@ -57,6 +51,10 @@ def main() -> None:
     """An S3-compatible object gateway."""
 
 
+for _command in COMMANDS:
+    main.add_command(_command)
+
+
 @main.command()
 @_with_settings
 def serve(config_file: Path | None, **flags: Any) -> None:
@@ -64,14 +62,14 @@ def serve(config_file: Path | None, **flags: Any) -> None:
     try:
         config = load(_given(flags), config_file=config_file)
     except SettingError as error:
-        _die(str(error), 2)
+        die(str(error), 2)
     boot = importlib.import_module("gateway.boot")
     try:
         boot.serve(config, click.echo)
     except SettingError as error:
-        _die(str(error), 2)
+        die(str(error), 2)
     except boot.StartError as error:
-        _die(str(error), error.status)
+        die(str(error), error.status)
 
 
 @main.group(name="config")
@@ -88,57 +86,12 @@ def config_show(effective: bool, as_json: bool, config_file: Path | None, **flag
     try:
         config = load(_given(flags), config_file=config_file)
     except SettingError as error:
-        _die(str(error), 2)
+        die(str(error), 2)
     rows = [row for row in shown(config) if effective or row[2] != DEFAULT]
     if as_json:
-        _print_json([dict(zip(("setting", "value", "origin"), row, strict=True)) for row in rows])
+        print_json([dict(zip(("setting", "value", "origin"), row, strict=True)) for row in rows])
     else:
-        _print_table(("SETTING", "VALUE", "FROM"), rows)
-
-
-def _client_options(command: Command) -> Command:
-    command = click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
-    command = click.option(
-        "--data",
-        type=click.Path(path_type=Path),
-        default=Path("data"),
-        envvar="PANTHERA_DATA",
-        help="Data directory of a local server, for its address and credentials.",
-    )(command)
-    return click.option("--admin-url", "admin", metavar="URL", help="The admin API; else PANTHERA_ADMIN_URL.")(command)
-
-
-def _ask(
-    admin: str | None, data: Path, request: Callable[[Remote], Any], *, columns: Sequence[str], as_json: bool
-) -> None:
-    """Sends a request and prints its answer: JSON, or a table of `columns`."""
-    try:
-        answer = request(find(admin, data))
-    except RemoteError as error:
-        _die(str(error), 1)
-    if as_json:
-        _print_json(answer)
-    elif columns:
-        rows = answer if isinstance(answer, list) else [answer]
-        _print_table(
-            [column.upper() for column in columns], [[_cell(row.get(name)) for name in columns] for row in rows]
-        )
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "" if value is None else str(value)
-
-
-def _print_json(value: object) -> None:
-    click.echo(json.dumps(value, indent=2))
-
-
-def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(line[place]) for line in (head, *rows)) for place in range(len(head))]
-    for line in (head, *rows):
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        print_table(("SETTING", "VALUE", "FROM"), rows)
 
 
 _TENANT = ("name", "created", "buckets")
@@ -153,25 +106,25 @@ def tenant() -> None:
 
 @tenant.command(name="add")
 @click.argument("name")
-@_client_options
+@client_options
 def tenant_add(name: str, admin: str | None, data: Path, as_json: bool) -> None:
     """Add a tenant."""
-    _ask(admin, data, lambda r: r.call("POST", "/v1/tenants", {"name": name}), columns=_TENANT, as_json=as_json)
+    ask(admin, data, lambda r: r.call("POST", "/v1/tenants", {"name": name}), columns=_TENANT, as_json=as_json)
 
 
 @tenant.command(name="list")
-@_client_options
+@client_options
 def tenant_list(admin: str | None, data: Path, as_json: bool) -> None:
     """List tenants."""
-    _ask(admin, data, lambda r: r.call("GET", "/v1/tenants"), columns=_TENANT, as_json=as_json)
+    ask(admin, data, lambda r: r.call("GET", "/v1/tenants"), columns=_TENANT, as_json=as_json)
 
 
 @tenant.command(name="rm")
 @click.argument("name")
-@_client_options
+@client_options
 def tenant_rm(name: str, admin: str | None, data: Path, as_json: bool) -> None:
     """Remove a tenant that has no buckets, with its users and keys."""
-    _ask(admin, data, lambda r: r.call("DELETE", f"/v1/tenants/{quote(name, '')}"), columns=(), as_json=as_json)
+    ask(admin, data, lambda r: r.call("DELETE", f"/v1/tenants/{quote(name, '')}"), columns=(), as_json=as_json)
 
 
 @main.group()
@@ -185,31 +138,31 @@ def user() -> None:
 @click.option("--admin", "is_admin", is_flag=True, help="May do everything in its tenant.")
 @click.option("--display-name", help="What owner elements show; else the name.")
 @click.option("--email", help="E-mail address.")
-@_client_options
+@client_options
 def user_add(tenant_name: str, name: str, is_admin: bool, as_json: bool, **more: Any) -> None:
-    """Add a user. Without --admin it may do nothing yet: relations that grant less come later."""
+    """Add a user. Without --admin it may do nothing until somebody grants it something (`panthera grant`)."""
     admin, data = more.pop("admin"), more.pop("data")
     body = {"tenant": tenant_name, "name": name, "admin": is_admin, **_given(more)}
-    _ask(admin, data, lambda r: r.call("POST", "/v1/users", body), columns=_USER, as_json=as_json)
+    ask(admin, data, lambda r: r.call("POST", "/v1/users", body), columns=_USER, as_json=as_json)
 
 
 @user.command(name="list")
 @click.argument("tenant_name", metavar="[TENANT]", required=False)
-@_client_options
+@client_options
 def user_list(tenant_name: str | None, admin: str | None, data: Path, as_json: bool) -> None:
     """List users, of one tenant or of all."""
     query = f"?tenant={quote(tenant_name, '')}" if tenant_name else ""
-    _ask(admin, data, lambda r: r.call("GET", f"/v1/users{query}"), columns=_USER, as_json=as_json)
+    ask(admin, data, lambda r: r.call("GET", f"/v1/users{query}"), columns=_USER, as_json=as_json)
 
 
 @user.command(name="rm")
 @click.argument("tenant_name", metavar="TENANT")
 @click.argument("name")
-@_client_options
+@client_options
 def user_rm(tenant_name: str, name: str, admin: str | None, data: Path, as_json: bool) -> None:
     """Remove a user with its keys. What it owns stays, owned by nobody who can sign."""
     path = f"/v1/users/{quote(tenant_name, '')}/{quote(name, '')}"
-    _ask(admin, data, lambda r: r.call("DELETE", path), columns=(), as_json=as_json)
+    ask(admin, data, lambda r: r.call("DELETE", path), columns=(), as_json=as_json)
 
 
 @main.group()
@@ -222,50 +175,50 @@ def key() -> None:
 @click.argument("user_name", metavar="USER")
 @click.option("--access-key", help="Bring your own access key id; else one is generated.")
 @click.option("--secret-key-file", type=click.File(), help="File with the secret of your own key; `-` reads stdin.")
-@_client_options
+@client_options
 def key_add(
     tenant_name: str, user_name: str, access_key: str | None, secret_key_file: Any, admin: str | None, **more: Any
 ) -> None:
     """Add an access key. Its secret is printed now and never again."""
     body: dict[str, Any] = {"tenant": tenant_name, "user": user_name}
     if (access_key is None) != (secret_key_file is None):
-        _die("--access-key and --secret-key-file belong together", 2)
+        die("--access-key and --secret-key-file belong together", 2)
     if access_key is not None:
         body |= {"access_key": access_key, "secret_key": secret_key_file.read().strip()}
     columns = ("access_key", "secret_key")
-    _ask(admin, more["data"], lambda r: r.call("POST", "/v1/keys", body), columns=columns, as_json=more["as_json"])
+    ask(admin, more["data"], lambda r: r.call("POST", "/v1/keys", body), columns=columns, as_json=more["as_json"])
 
 
 @key.command(name="list")
 @click.argument("tenant_name", metavar="[TENANT]", required=False)
 @click.argument("user_name", metavar="[USER]", required=False)
-@_client_options
+@client_options
 def key_list(tenant_name: str | None, user_name: str | None, admin: str | None, data: Path, as_json: bool) -> None:
     """List access keys, of everybody, of a tenant, or of a user."""
     given = {"tenant": tenant_name, "user": user_name}
     query = "&".join(f"{name}={quote(value, '')}" for name, value in given.items() if value)
-    _ask(admin, data, lambda r: r.call("GET", f"/v1/keys?{query}"), columns=_KEY, as_json=as_json)
+    ask(admin, data, lambda r: r.call("GET", f"/v1/keys?{query}"), columns=_KEY, as_json=as_json)
 
 
 @key.command(name="rm")
 @click.argument("access_key")
-@_client_options
+@client_options
 def key_rm(access_key: str, admin: str | None, data: Path, as_json: bool) -> None:
     """Remove an access key. From now on nothing signed with it is accepted."""
-    _ask(admin, data, lambda r: r.call("DELETE", f"/v1/keys/{quote(access_key, '')}"), columns=(), as_json=as_json)
+    ask(admin, data, lambda r: r.call("DELETE", f"/v1/keys/{quote(access_key, '')}"), columns=(), as_json=as_json)
 
 
 @main.command()
-@_client_options
+@client_options
 def stats(admin: str | None, data: Path, as_json: bool) -> None:
     """Live and dead bytes of each volume. Walks every manifest: seconds on large stores."""
     columns = ("volume", "state", "needles", "live_bytes", "dead_bytes", "file_bytes")
 
-    def ask(remote: Remote) -> Any:
+    def read(remote: Remote) -> Any:
         answer = remote.call("GET", "/v1/stats")
         return answer if as_json else answer["volumes"]
 
-    _ask(admin, data, ask, columns=columns, as_json=as_json)
+    ask(admin, data, read, columns=columns, as_json=as_json)
 
 
 def _offline(run: Callable[[ModuleType, Callable[[str], None] | None], Any], *, as_json: bool) -> None:
@@ -275,13 +228,13 @@ def _offline(run: Callable[[ModuleType, Callable[[str], None] | None], Any], *, 
     try:
         report = run(reader, progress)
     except reader.CannotOpen as error:
-        _die(str(error), 2)
+        die(str(error), 2)
     finally:
         if progress is not None:
             click.echo("\r\033[K", nl=False, err=True)
     if as_json:
         findings = {name: [asdict(one) for one in getattr(report, name)] for name in ("problems", "notes")}
-        _print_json({"sound": report.sound, "counts": dict(report.counts), **findings})
+        print_json({"sound": report.sound, "counts": dict(report.counts), **findings})
     else:
         for problem in report.problems:
             click.echo(f"problem: {problem}")

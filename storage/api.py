@@ -40,8 +40,8 @@ class RelationError(Exception):
     """Why the relationship engine gave no answer. A check that ends in one is a deny.
 
     `kind` is one of `invalid` `precondition` `exists` `idempotency` `limit` `bad_token` `not_yet` `trimmed`
-    `schema_changed`; `number`
-    is the index of the change or precondition, or the revision, that the kind is about.
+    `schema_changed` `orphans` `audit`; `number` is the index of the change or precondition, or the revision, that the
+    kind is about.
     """
 
     def __init__(self, kind: str, message: str, number: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Writes the generated pages of docs/reference: operations, settings, command line.
+"""Writes the generated pages of docs/reference: operations, settings, command line, admin API.
 
 `python tools/write_docs.py` writes, `--check` only says whether anything would change (exit 1). A test calls `pages`.
 """
@@ -13,6 +13,11 @@ import click
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+from gateway.admin.app import OPERATIONS
+from gateway.admin.openapi import kinds_of
+from gateway.admin.operation import Operation
+from gateway.admin.problems import KINDS
+from gateway.admin.shapes import Json
 from gateway.cli import main
 from gateway.config import SETTINGS
 from gateway.ops.row import Kind, Row
@@ -30,6 +35,7 @@ def pages() -> dict[Path, str]:
         reference / "operations.md": "\n".join(_operations()) + "\n",
         reference / "settings.md": "\n".join(_settings()) + "\n",
         reference / "command-line.md": "\n".join(_commands()) + "\n",
+        reference / "admin-api.md": "\n".join(_admin()) + "\n",
     }
 
 
@@ -111,12 +117,11 @@ def _commands() -> Iterator[str]:
         "line, or a data directory that another process owns (its pid is named). "
         "`panthera serve` prints one line that starts with `ready` and names the S3 endpoints and, last, "
         "the admin "
-        "address. SIGTERM and SIGINT drain and exit 0; SIGHUP reads the certificate again. `tenant`, "
-        "`user`, `key` and "
-        "`stats` ask a running server: `--admin-url`, else PANTHERA_ADMIN_URL, else what `--data` says "
-        "about its server; "
-        "root credentials from PANTHERA_ROOT_ACCESS_KEY and PANTHERA_ROOT_SECRET_KEY (or `*_FILE`), else "
-        "from `--data`. "
+        "address. SIGTERM and SIGINT drain and exit 0; SIGHUP reads the certificate again. `panthera can` "
+        "exits 0 when allowed, 1 when denied, 2 when it cannot be asked. Commands with `--admin-url` ask a "
+        "running server: that one, else PANTHERA_ADMIN_URL, else what `--data` says about its server; "
+        "credentials from PANTHERA_ROOT_ACCESS_KEY and PANTHERA_ROOT_SECRET_KEY (or `*_FILE`), else from "
+        "`--data`. Those of a tenant's administrator do for relations, groups and roles of that tenant. "
     )
     yield from _command(main, "panthera")
 
@@ -139,6 +144,71 @@ def _command(command: click.Command, name: str) -> Iterator[str]:
         if isinstance(param, click.Option) and param.name != "help" and name != "panthera config show":
             yield f"- `{', '.join(param.opts)}` {param.help or ''}".rstrip()
     yield ""
+
+
+def _admin() -> Iterator[str]:
+    yield "# Admin API\n"
+    yield _NOTE
+    yield _prose(
+        "On `admin_listen` (default 127.0.0.1:9001), HTTP without TLS. JSON in and out; `/v1/openapi.json` says "
+        "the same as this page in OpenAPI 3.1. *Root* needs HTTP Basic with an access key of the root user and its "
+        "secret. *Tenant* takes those and an access key of somebody who administers a tenant (by its record, or by "
+        "the relation owner or admin of the tenant), for that tenant alone: what is another tenant's reads as what "
+        "does not exist, and revisions are left out because they count what others do. A bold member is needed. "
+    )
+    yield _prose(
+        "Answers carry a `token`. Given back as `at_least`, it says that what was written by then must be seen; as "
+        "`after` of a watch, where to go on. A token is of one tenant and one store."
+    )
+    yield "| request | who | body or query | answer | problems |"
+    yield "|---|---|---|---|---|"
+    for row in OPERATIONS:
+        kinds = [kind for kind in kinds_of(row) if kind in row.problems]
+        cells = (f"`{row.method} {row.path}`<br>{row.summary}", row.access.value, _sent(row), _answered(row))
+        yield f"| {' | '.join(cells)} | {', '.join(kinds)} |"
+    yield "\n## Problems\n"
+    yield _prose(
+        "Errors are problem documents (RFC 9457): `type` is `urn:panthera:problem:` and the kind, with `title`, "
+        "`status` and `detail`; `index` says which change or precondition it is about. Every request may end with "
+        "invalid or internal; with credentials needed also with unauthorized, *tenant* also with forbidden."
+    )
+    yield "| kind | status | |"
+    yield "|---|---|---|"
+    for kind, known in KINDS.items():
+        yield f"| {kind} | {known.status} | {known.title} |"
+
+
+def _sent(row: Operation) -> str:
+    params = [f"{'**' if p.needed else ''}`{p.name}`{'**' if p.needed else ''}" for p in row.params]
+    query = [shown for shown, param in zip(params, row.params, strict=True) if param.place == "query"]
+    headers = [shown for shown, param in zip(params, row.params, strict=True) if param.place == "header"]
+    parts = [f"?{', '.join(query)}"] if query else []
+    parts += [f"header {', '.join(headers)}"] if headers else []
+    parts += [_members(row.body.schema)] if row.body is not None else []
+    return "; ".join(parts)
+
+
+def _members(schema: Json, *, asked: bool = True) -> str:
+    """Members of an object, nested ones in brackets."""
+    inner = schema.get("items", schema)
+    needed = inner.get("required", ()) if asked else ()
+    shown = []
+    for name, member in inner.get("properties", {}).items():
+        below = _members(member, asked=asked)
+        shown.append(
+            f"{'**' if name in needed else ''}`{name}`{'**' if name in needed else ''}{f' ({below})' if below else ''}"
+        )
+    return ", ".join(shown)
+
+
+def _answered(row: Operation) -> str:
+    if row.answer is None:
+        return str(row.status)
+    schema = row.answer.schema
+    members = _members(schema, asked=False)
+    body = {"application/json": members, "text/plain": "text"}.get(row.media, row.media)
+    listed = "list of " if schema["type"] == "array" else ""
+    return f"{row.status}: {listed}{body}".rstrip(": ")
 
 
 def _main() -> int:

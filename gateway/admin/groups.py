@@ -6,7 +6,7 @@ from typing import Any, Final
 from authz.answers import PAGE_DEFAULT, Part
 from authz.api import PAGE
 from gateway.admin.operation import Access, Call, Operation, Param
-from gateway.admin.shapes import Shape, array, number, record, text
+from gateway.admin.shapes import Shape, array, maybe, number, record, text
 from gateway.groups import FLAGS
 
 _TENANT: Final = Param("tenant", text("Whose; the caller's own, or `default` for root"))
@@ -76,12 +76,17 @@ def _listed(word: str, relations: tuple[str, ...]) -> Shape:
             "resource": text(),
             "relation": text(words=(*relations, *flags)),
             "subject": text(),
-            "expires": text(),
+            "expires": maybe(text()),
             "conditions": array(text()),
         }
     )
     return record(
-        needs={"relations": array(member), "cursor": text(), "token": text(), "revision": number("Root alone sees it")}
+        needs={
+            "relations": array(member),
+            "cursor": maybe(text()),
+            "token": maybe(text()),
+            "revision": number("Root alone sees it"),
+        }
     )
 
 

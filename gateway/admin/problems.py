@@ -49,8 +49,9 @@ KINDS: Final = {
     "internal": Kind(500, "Our fault"),
     "not-yet": Kind(503, "The revision is not reached yet"),
     "busy": Kind(503, "Too much at once"),
+    "audit": Kind(507, "The change could not be written down in the audit log"),
 }
-_RELATION: Final = {"bad_token": "bad-token", "not_yet": "not-yet"}
+_RELATION: Final = {"schema_changed": "conflict", "orphans": "conflict", "bad_token": "bad-token", "not_yet": "not-yet"}
 _HTTP: Final = {404: "missing", 405: "method"}
 
 

@@ -27,7 +27,7 @@ from authz.model import Facts
 from authz.writing import CHANGES
 from gateway.admin.operation import Access, Call, Operation, Param, rendered
 from gateway.admin.problems import Refusal
-from gateway.admin.shapes import Json, array, flag, number, record, text
+from gateway.admin.shapes import Json, array, flag, maybe, number, record, text
 from gateway.errors import AccountError
 from gateway.limits import (
     BULK_BODY_BYTES,
@@ -50,7 +50,13 @@ _CURSOR: Final = text("Of the page before")
 _LIMIT: Final = number("Entries of a page, 100 unless it says", least=1, most=PAGE)
 _REVISION: Final = number("Of the relations the answer was computed from; root alone sees it")
 _STORED: Final = record(
-    needs={"resource": text(), "relation": text(), "subject": text(), "expires": text(), "conditions": array(text())}
+    needs={
+        "resource": text(),
+        "relation": text(),
+        "subject": text(),
+        "expires": maybe(text()),
+        "conditions": array(text()),
+    }
 )
 _FACTS: Final = record(
     "What is known of the request asked about; what is left out is not known and makes no condition true",
@@ -64,17 +70,17 @@ _FACTS: Final = record(
 )
 _ASK: Final = {"facts": _FACTS, "at_least": _TOKEN, "tenant": _TENANT}
 _PART: Final = {"cursor": _CURSOR, "limit": _LIMIT}
-_AT: Final = {"token": text(), "revision": _REVISION}
-_PAGE: Final = record(needs={"relations": array(_STORED), "cursor": text("None after the last page"), **_AT})
+_AT: Final = {"token": maybe(text("None before the first write")), "revision": _REVISION}
+_PAGE: Final = record(needs={"relations": array(_STORED), "cursor": maybe(text("None after the last page")), **_AT})
 _DECISION: Final = record(
     needs={
         "allowed": flag(),
         "reason": text(words=("granted", "tenant_admin", "denied", "not_granted")),
         "action": text(),
         "permission": text("What the action needs of relations"),
-        "valid_until": text("When an expiry may change it"),
+        "valid_until": maybe(text("When an expiry may change it")),
         "conditional": flag("A condition was evaluated"),
-        "decided_by": _STORED,
+        "decided_by": maybe(_STORED),
         **_AT,
     }
 )
@@ -261,7 +267,7 @@ OPERATIONS: Final = (
         body=_WRITE,
         body_bytes=RELATIONS_BODY_BYTES,
         answer=record(needs={"notes": array(text("What may not be what was meant")), **_AT}),
-        problems=("exists", "precondition", "idempotency", "limit"),
+        problems=("exists", "precondition", "idempotency", "limit", "audit"),
     ),
     _row(
         "GET",
@@ -338,10 +344,14 @@ OPERATIONS: Final = (
             needs={
                 "ranges": array(
                     record(
-                        needs={"shown": text("For people"), "start": text("First key"), "end": text("First not meant")}
+                        needs={
+                            "shown": text("For people"),
+                            "start": text("First key"),
+                            "end": maybe(text("First not meant; none is the bucket's end")),
+                        }
                     )
                 ),
-                "cursor": text(),
+                "cursor": maybe(text()),
                 **_AT,
             }
         ),
@@ -360,7 +370,7 @@ OPERATIONS: Final = (
                 "excluded_classes": array(text()),
                 "excluded": array(text()),
                 "administrators": array(text(), "By their record; on the first page"),
-                "cursor": text(),
+                "cursor": maybe(text()),
                 **_AT,
             }
         ),

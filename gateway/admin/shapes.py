@@ -71,6 +71,11 @@ def record(
     return _described(schema, description)
 
 
+def maybe(shape: Shape) -> Shape:
+    """The same or null; in answers only, where nothing is checked."""
+    return Shape({**shape.schema, "type": [shape.schema["type"], "null"]})
+
+
 def _described(schema: Json, description: str) -> Shape:
     return Shape({**schema, "description": description} if description else schema)
 

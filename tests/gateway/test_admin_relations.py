@@ -1,6 +1,8 @@
 """Relations, groups and roles over the admin API: what root and a tenant's administrator may ask and learn."""
 
+import asyncio
 import json
+import re
 import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from gateway.admin import openapi, problems
 from gateway.admin.app import OPERATIONS
 from gateway.admin.operation import Access, Operation
 from gateway.limits import BULK_KEYS, IDEMPOTENCY_KEY_BYTES, PRECONDITIONS, WATCHERS
+from storage.api import RelationError
 
 READ = {"subject": "user:alice", "action": "s3:GetObject", "resource": "s3://photos/2024/cat.jpg"}
 GRANT = {"op": "touch", "subject": "user:alice", "relation": "viewer", "resource": "s3://photos/2024/"}
@@ -366,7 +369,7 @@ def test_the_description_is_of_every_operation(here: Admin) -> None:
     names = [row.name for row in OPERATIONS]
     assert len(set(names)) == len(names)
     write = described["paths"]["/v1/relations"]["post"]
-    assert set(write["responses"]) == {"200", "400", "401", "403", "404", "409", "412", "422", "500", "503"}
+    assert set(write["responses"]) == {"200", "400", "401", "403", "404", "409", "412", "422", "500", "503", "507"}
     changes = write["requestBody"]["content"]["application/json"]["schema"]["properties"]["changes"]
     assert changes["maxItems"] == 1000 and changes["items"]["properties"]["op"]["enum"] == ["create", "touch", "delete"]
     assert described["paths"]["/health/live"]["get"]["security"] == []
@@ -378,3 +381,15 @@ def test_every_row_is_whole(row: Operation) -> None:
     assert all(kind in problems.KINDS for kind in openapi.kinds_of(row))
     assert (row.answer is None) == (row.status == 204)
     assert row.access is Access.NOBODY or row.path.startswith("/v1/")
+
+
+def test_every_error_of_the_engine_is_a_problem_of_its_own() -> None:
+    words = re.search(r"`kind` is one of (.*?);", RelationError.__doc__ or "", re.DOTALL)
+    assert words is not None
+    kinds = re.findall(r"`(\w+)`", words[1])
+    assert len(kinds) > 8
+    for kind in kinds:
+        answer = asyncio.run(problems.relation_problem(None, RelationError(kind, "said")))
+        body = json.loads(answer.body)
+        expected = {"schema_changed": "conflict", "orphans": "conflict"}.get(kind, kind.replace("_", "-"))
+        assert body["type"].endswith((f":{expected}", f":{kind}")), kind

@@ -1,0 +1,315 @@
+"""Commands about who may do what: grant, revoke, can, who-can, what-can, relations, group, role.
+
+Belongs here: their arguments and how answers read. Does not belong here: meaning (the server's admin API has it).
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+import click
+
+from gateway.asking import Command, ask, client_options, die, print_json, print_table
+from gateway.remote import Remote, RemoteError, find
+
+Json = dict[str, Any]
+
+_PAGE: Final = 1000
+"""Entries asked for at once; commands print all pages."""
+
+_TENANT: Final = click.option("--tenant", metavar="NAME", help="Whose groups, roles and `tenant` are meant.")
+_STORED: Final = ("resource", "relation", "subject", "expires", "conditions")
+
+
+def _facts(command: Command) -> Command:
+    """What to suppose of the request that is asked about."""
+    command = click.option("--at", "now", metavar="TIME", help="Suppose it is this moment, ISO 8601.")(command)
+    command = click.option("--mfa-at", metavar="TIME", help="Suppose MFA was proved then, ISO 8601.")(command)
+    command = click.option("--tls/--no-tls", default=None, help="Suppose it comes over TLS, or not.")(command)
+    return click.option("--from", "source_ip", metavar="IP", help="Suppose it comes from this address.")(command)
+
+
+def _supposed(flags: Json) -> Json:
+    """The facts among a command's flags, as the API takes them; the flags are used up."""
+    names = ("source_ip", "tls", "mfa_at", "now")
+    facts = {name: value for name in names if (value := flags.pop(name)) is not None}
+    return {"facts": facts} if facts else {}
+
+
+def _given(**members: Any) -> Json:
+    """The members that are given."""
+    return {name: value for name, value in members.items() if value is not None and value != ()}
+
+
+@click.command()
+@click.argument("subject")
+@click.argument("relation")
+@click.argument("resource")
+@click.option("--expires", metavar="WHEN", help="`30d`, `12h`, `1d12h` or ISO 8601; else it holds until revoked.")
+@click.option(
+    "--if",
+    "conditions",
+    multiple=True,
+    metavar="CONDITION",
+    help="ip=10.0.0.0/8, tls, mfa=1h, time=Mon-Fri 09:00-17:00 (UTC); all kinds must hold.",
+)
+@_TENANT
+@client_options
+def grant(subject: str, relation: str, resource: str, **flags: Any) -> None:
+    """Grant a relation or bundle (viewer, contributor, editor) on a bucket, prefix, object, group or the tenant.
+
+    SUBJECT is user:NAME, group:NAME, role:NAME, tenant:NAME, authenticated or anyone. RESOURCE is s3://BUCKET,
+    s3://BUCKET/PREFIX/, s3://BUCKET/KEY, tenant, group:NAME …
+    """
+    more = _given(expires=flags["expires"], conditions=list(flags["conditions"]) or None)
+    change = {"op": "touch", "subject": subject, "relation": relation, "resource": resource, **more}
+    _write(change, f"{subject} is {relation} of {resource}", flags)
+
+
+@click.command()
+@click.argument("subject")
+@click.argument("relation")
+@click.argument("resource")
+@_TENANT
+@client_options
+def revoke(subject: str, relation: str, resource: str, **flags: Any) -> None:
+    """Take a relation or bundle away. When this returns, nothing is allowed by it any more."""
+    change = {"op": "delete", "subject": subject, "relation": relation, "resource": resource}
+    _write(change, f"{subject} is not {relation} of {resource}", flags)
+
+
+def _write(change: Json, done: str, flags: Json) -> None:
+    body = {"changes": [change], **_given(tenant=flags["tenant"])}
+    answer = _call(flags, "POST", "/v1/relations", body)
+    for note in answer["notes"]:
+        click.echo(f"note: {note}", err=True)
+    if flags["as_json"]:
+        print_json(answer)
+    else:
+        click.echo(f"{done} (revision {answer['revision']})" if "revision" in answer else done)
+
+
+def _call(flags: Json, method: str, path: str, body: Json | None = None, *, status: int = 1) -> Any:
+    """The answer's JSON; else the process ends with what the server said."""
+    try:
+        return find(flags["admin"], flags["data"]).call(method, path, body)
+    except RemoteError as error:
+        die(str(error), status)
+
+
+@click.command()
+@click.argument("subject")
+@click.argument("action")
+@click.argument("resource")
+@_facts
+@_TENANT
+@client_options
+def can(subject: str, action: str, resource: str, **flags: Any) -> None:
+    """Say whether SUBJECT may do ACTION on RESOURCE, and why. Exit 0 allowed, 1 denied, 2 cannot be asked.
+
+    ACTION is read, write, delete, list, share, manage … or one of Amazon's, as s3:GetObject.
+    """
+    body = {"subject": subject, "action": action, "resource": resource, **_supposed(flags)}
+    answer = _call(flags, "POST", "/v1/explain", body | _given(tenant=flags["tenant"]), status=2)
+    if flags["as_json"]:
+        print_json(answer)
+    else:
+        click.echo(_verdict(subject, resource, answer))
+    sys.exit(0 if answer["allowed"] else 1)
+
+
+def _verdict(subject: str, resource: str, answer: Json) -> str:
+    """One line: allowed or denied, the relation that decided, the revision."""
+    word, by = "allowed" if answer["allowed"] else "denied", answer["decided_by"]
+    if by is not None:
+        has = "has" if by["relation"].startswith("deny_") else "is"
+        why = f"{by['subject']} {has} {by['relation']} {'on' if has == 'has' else 'of'} {by['resource']}"
+    elif answer["reason"] == "tenant_admin":
+        why = f"{subject} administers the tenant"
+    elif answer["reason"] == "denied":
+        why = "a deny may apply, and it is not known that it does not"
+    else:
+        why = f"nothing gives {subject} {answer['permission']} on {resource}"
+    until = f", until {answer['valid_until']} at the latest" if answer["allowed"] and answer["valid_until"] else ""
+    at = f" (revision {answer['revision']})" if "revision" in answer else ""
+    return f"{word}: {why}{until}{at}"
+
+
+@click.command(name="who-can")
+@click.argument("action")
+@click.argument("resource")
+@_facts
+@_TENANT
+@client_options
+def who_can(action: str, resource: str, **flags: Any) -> None:
+    """List who may do ACTION on RESOURCE."""
+    body = {"action": action, "resource": resource, **_supposed(flags), **_given(tenant=flags["tenant"])}
+    lists = ("administrators", "subjects", "classes", "excluded_classes", "excluded")
+    found: dict[str, list[str]] = {name: [] for name in lists}
+    for page in _pages(flags, "/v1/lookup/subjects", body):
+        for name in lists:
+            # Classes are said on every page, subjects once.
+            found[name] += [one for one in page[name] if one not in found[name] or name in ("subjects", "excluded")]
+    if flags["as_json"]:
+        print_json(found)
+        return
+    words = ("administers the tenant", "", "everyone of these", "but not these", "but not")
+    rows = [(one, word) for name, word in zip(lists, words, strict=True) for one in found[name]]
+    print_table(("SUBJECT", "NOTE"), rows)
+
+
+@click.command(name="what-can")
+@click.argument("subject")
+@click.argument("action")
+@click.argument("bucket")
+@_facts
+@_TENANT
+@client_options
+def what_can(subject: str, action: str, bucket: str, **flags: Any) -> None:
+    """List the prefixes and keys of a bucket on which SUBJECT may do ACTION, there or not."""
+    body = {"subject": subject, "action": action, "bucket": bucket, **_supposed(flags)}
+    pages = _pages(flags, "/v1/lookup/resources", body | _given(tenant=flags["tenant"]))
+    ranges = [one for page in pages for one in page["ranges"]]
+    if flags["as_json"]:
+        print_json(ranges)
+        return
+    for one in ranges:
+        click.echo(one["shown"])
+
+
+def _pages(flags: Json, path: str, body: Json) -> Iterator[Json]:
+    cursor: Json = {}
+    while True:
+        page = _call(flags, "POST", path, {**body, "limit": _PAGE, **cursor})
+        yield page
+        if page["cursor"] is None:
+            return
+        cursor = {"cursor": page["cursor"]}
+
+
+@click.command()
+@click.option("--resource", metavar="ADDRESS", help="Exactly this one.")
+@click.option("--bucket", metavar="BUCKET", help="On and in this bucket.")
+@click.option("--relation", help="Only this one.")
+@click.option("--subject", help="Only this one's.")
+@_TENANT
+@client_options
+def relations(**flags: Any) -> None:
+    """List relations of a tenant, as they are stored."""
+    names = ("resource", "bucket", "relation", "subject", "tenant")
+    _list_relations("/v1/relations", _given(**{name: flags[name] for name in names}), flags)
+
+
+def _list_relations(path: str, query: Json, flags: Json) -> None:
+    found: list[Json] = []
+    cursor: Json = {}
+    while True:
+        page = _call(flags, "GET", f"{path}?{urlencode({**query, 'limit': _PAGE, **cursor})}")
+        found += page["relations"]
+        if page["cursor"] is None:
+            break
+        cursor = {"cursor": page["cursor"]}
+    if flags["as_json"]:
+        print_json(found)
+        return
+    rows = [[", ".join(one[name]) if name == "conditions" else one[name] or "" for name in _STORED] for one in found]
+    print_table([name.upper() for name in _STORED], rows)
+
+
+_COLUMNS: Final = ("name", "tenant", "description", "created")
+
+
+def _at(word: str, name: str = "", rest: str = "", **query: str | None) -> str:
+    """The route of a group or role, or of all."""
+    given = urlencode(_given(**query))
+    return f"/v1/{word}s{'/' if name else ''}{quote(name, '')}{rest}{'?' if given else ''}{given}"
+
+
+def _send(flags: Json, request: Callable[[Remote], Any], shown: tuple[str, ...] = ()) -> None:
+    ask(flags["admin"], flags["data"], request, columns=shown, as_json=flags["as_json"])
+
+
+def _group_commands(word: str, inside: str) -> click.Group:
+    """`panthera group …` and `panthera role …`."""
+
+    @click.group(name=word, help=f"{word.capitalize()}s of a tenant and who is in them.")
+    def group() -> None:
+        pass
+
+    @group.command(name="add", help=f"Add a {word}, with nobody in it.")
+    @click.argument("name")
+    @click.option("--description", help="What it is for.")
+    @_TENANT
+    @client_options
+    def add(name: str, **flags: Any) -> None:
+        body = {"name": name, **_given(description=flags["description"], tenant=flags["tenant"])}
+        _send(flags, lambda remote: remote.call("POST", _at(word), body), _COLUMNS)
+
+    @group.command(name="rm", help=f"Remove a {word}. Its members lose what it gave at once.")
+    @click.argument("name")
+    @_TENANT
+    @client_options
+    def rm(name: str, **flags: Any) -> None:
+        _send(flags, lambda remote: remote.call("DELETE", _at(word, name, tenant=flags["tenant"])))
+
+    @group.command(name="list", help=f"List the {word}s of a tenant.")
+    @_TENANT
+    @client_options
+    def all_of_them(**flags: Any) -> None:
+        _send(flags, lambda remote: remote.call("GET", _at(word, tenant=flags["tenant"])), _COLUMNS)
+
+    _member_commands(group, word, inside)
+    return group
+
+
+def _member_commands(group: click.Group, word: str, inside: str) -> None:
+    manager = click.option("--manager", is_flag=True, help="As one who may manage it.")
+
+    @group.command(name="members", help="List who is in it or manages it.")
+    @click.argument("name")
+    @_TENANT
+    @client_options
+    def members(name: str, **flags: Any) -> None:
+        _list_relations(_at(word, name, "/members"), _given(tenant=flags["tenant"]), flags)
+
+    @group.command(name="add-member", help="Put SUBJECT (user:NAME, group:NAME) into it.")
+    @click.argument("name")
+    @click.argument("subject")
+    @manager
+    @click.option("--expires", metavar="WHEN", help="`30d`, `12h` or ISO 8601.")
+    @_TENANT
+    @client_options
+    def add_member(name: str, subject: str, **flags: Any) -> None:
+        relation = "manager" if flags["manager"] else inside
+        body = {"subject": subject, "relation": relation, **_given(expires=flags["expires"], tenant=flags["tenant"])}
+        _send(flags, lambda remote: remote.call("POST", _at(word, name, "/members"), body))
+
+    @group.command(name="rm-member", help="Take SUBJECT out. What membership gave has ended when this returns.")
+    @click.argument("name")
+    @click.argument("subject")
+    @manager
+    @_TENANT
+    @client_options
+    def rm_member(name: str, subject: str, **flags: Any) -> None:
+        relation = "manager" if flags["manager"] else inside
+        where = _at(word, name, "/members", subject=subject, relation=relation, tenant=flags["tenant"])
+        _send(flags, lambda remote: remote.call("DELETE", where))
+
+
+_group: Final = _group_commands("group", "member")
+
+
+@_group.command(name="set")
+@click.argument("name")
+@click.argument("flag", type=click.Choice(["exported", "open"]))
+@click.option("--off", is_flag=True, help="Clear it.")
+@_TENANT
+@client_options
+def set_flag(name: str, flag: str, off: bool, **flags: Any) -> None:
+    """Let other tenants name the group (exported), or let it have members of other tenants (open)."""
+    path = _at("group", name, f"/flags/{flag}", tenant=flags["tenant"])
+    _send(flags, lambda remote: remote.call("DELETE" if off else "PUT", path))
+
+
+COMMANDS: Final = (grant, revoke, can, who_can, what_can, relations, _group, _group_commands("role", "assignee"))
