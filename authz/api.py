@@ -41,9 +41,11 @@ from authz.answers import (
     Written,
 )
 from authz.directory import Directory, Target
-from authz.model import IN_BUCKET, PERMISSIONS, At, EntryValue, Facts, Kind, Place, PlaceValue, Subject, TupleValue
+from authz.model import IN_BUCKET, At, EntryValue, Facts, Kind, Place, PlaceValue, Subject, TupleValue
 from authz.names import WordError
+from authz.schemas import Schemas
 from authz.shown import entry, key_range, packed, stored, token, unpacked
+from authz.vocabulary import BUILT_IN, Vocabulary, vocabulary_of
 from authz.writing import Planner
 from storage.api import Metastore
 from storage.native import Relations as Engine
@@ -93,15 +95,16 @@ class Verdict:
         return "denied" if self.denied else "not_granted"
 
 
-def permission_of(action: str) -> int:
+def permission_of(action: str, words: Vocabulary = BUILT_IN) -> int:
     """The permission an action needs of relations: its own name, or what one of Amazon's actions needs."""
-    return PERMISSIONS.index(action) if action in PERMISSIONS else permission_of_action(action)
+    return words.permissions.index(action) if action in words.permissions else permission_of_action(action)
 
 
 def decide(engine: Engine, question: Question, *, explain: bool = False) -> Verdict:
     """The one place where a question becomes a decision: checks of every kind come through here."""
     who = (question.subject.bits, question.admin)
-    asked = (permission_of(question.action), question.target.tenant, question.target.place.value)
+    wanted = permission_of(question.action, vocabulary_of(engine, question.target.tenant))
+    asked = (wanted, question.target.tenant, question.target.place.value)
     if not explain:
         return Verdict(*engine.answer(who, *asked, question.facts.value))
     answer, deciding = engine.explain(who, *asked, question.facts.value)
@@ -132,6 +135,11 @@ class Relations:
     def seen_from(self, tenant: int) -> "Relations":
         """The same relations for somebody who may know of this tenant only."""
         return Relations(self.engine, self._store, clock_us=self._clock_us, actions=self._actions, viewer=tenant)
+
+    @property
+    def schemas(self) -> Schemas:
+        """What tenants' relations and permissions are, and changing that."""
+        return Schemas(self.engine, self._store, self.viewer)
 
     # Writing.
 
@@ -169,7 +177,7 @@ class Relations:
         """
         directory, own = self._start(tenant)
         now_us = self._clock_us()
-        plan = Planner(self._store, directory, now_us).plan(changes, preconditions, own)
+        plan = Planner(self._store, directory, now_us, self._words).plan(changes, preconditions, own)
         key = None if idempotency_key is None else idempotency_key.encode()
         revision = self.engine.write(plan.tenant, plan.changes, plan.preconditions, key, now_us)
         return Written(revision, token(self.engine, plan.tenant, revision), tuple(plan.notes))
@@ -234,10 +242,11 @@ class Relations:
         directory, own = self._start(ask.tenant)
         target = directory.target(names.parse_address(resource), own)
         self._reach(target.tenant, ask)
-        wanted = names.parse_action(action, self._actions)
+        words = self._words(target.tenant)
+        wanted = names.parse_action(action, self._actions, words)
         after = _cursor(part)
         subjects, classes, not_classes, excluded, more, revision = self.engine.lookup_subjects(
-            permission_of(wanted),
+            permission_of(wanted, words),
             target.tenant,
             target.place.value,
             _limit(part),
@@ -280,7 +289,7 @@ class Relations:
             _limit(part),
             at=None if target is None else target.place.value,
             bucket=None if inside is None else inside.place.number,
-            relation=None if wanted.relation is None else names.parse_relation(wanted.relation),
+            relation=None if wanted.relation is None else names.parse_relation(wanted.relation, self._words(owner)),
             grantee=who,
             cursor=_cursor(part),
         )
@@ -335,6 +344,9 @@ class Relations:
 
     # Inside.
 
+    def _words(self, tenant: int) -> Vocabulary:
+        return vocabulary_of(self.engine, tenant)
+
     def _start(self, tenant: str | None) -> tuple[Directory, int]:
         directory = Directory(self._store, self.viewer)
         return directory, directory.start(tenant)
@@ -344,7 +356,8 @@ class Relations:
         target = _bucket(directory, bucket, own)
         self._reach(target.tenant, ask)
         who = _principal(directory, subject, target.tenant)
-        return directory, target, who, permission_of(names.parse_action(action, self._actions))
+        words = self._words(target.tenant)
+        return directory, target, who, permission_of(names.parse_action(action, self._actions, words), words)
 
     def _decide(self, asked: tuple[str, str, str], ask: Ask, *, explain: bool) -> Decision:
         subject, action, resource = asked
@@ -352,19 +365,20 @@ class Relations:
         target = directory.target(names.parse_address(resource), own)
         if target.place.at not in IN_BUCKET | {At.TENANT}:
             raise WordError(f"{resource!r}: actions are on the tenant, a bucket, a prefix or an object")
-        wanted = names.parse_action(action, self._actions)
+        words = self._words(target.tenant)
+        wanted = names.parse_action(action, self._actions, words)
         who = _principal(directory, subject, target.tenant)
         self._reach(target.tenant, ask)
         question = Question(who, directory.administers(who), wanted, target, self._facts(ask))
         verdict = decide(self.engine, question, explain=explain)
         by: Stored | None = None
         if verdict.deciding is not None:
-            by = stored(directory, target.tenant, (*verdict.deciding, None, None))
+            by = stored(directory, target.tenant, (*verdict.deciding, None, None), words)
         return Decision(
             allowed=verdict.allowed,
             reason=verdict.reason,
             action=wanted,
-            permission=PERMISSIONS[permission_of(wanted)],
+            permission=words.permissions[permission_of(wanted, words)],
             revision=verdict.revision,
             token=token(self.engine, target.tenant, verdict.revision),
             valid_until=names.show_moment(verdict.valid_until_us or None),
@@ -384,7 +398,8 @@ class Relations:
     def _page(
         self, directory: Directory, tenant: int, found: Sequence[TupleValue], after: bytes | None, revision: int
     ) -> Page:
-        shown = tuple(stored(directory, tenant, value) for value in found)
+        words = self._words(tenant)
+        shown = tuple(stored(directory, tenant, value, words) for value in found)
         return Page(shown, None if after is None else packed(after), revision, token(self.engine, tenant, revision))
 
 

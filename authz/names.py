@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from authz.model import BUNDLES, FLAGS, NOT_ON_OBJECTS, PERMISSIONS, RELATIONS, At, Condition, Kind
+from authz.model import BUNDLES, FLAGS, NOT_ON_OBJECTS, At, Condition, Kind
+from authz.vocabulary import BUILT_IN, Vocabulary
 
 KEY_BYTES: Final = 1024
 """Longest key of an object in bytes, as everywhere (Rust: `limits::KEY_BYTES`)."""
@@ -145,22 +146,24 @@ def parse_address(text: str) -> AddressName:
     return AddressName(at, _account(tenant, text) if slash else None, _account(name, text))
 
 
-def parse_relations(text: str, at: At) -> tuple[int, ...]:
+def parse_relations(text: str, at: At, words: Vocabulary = BUILT_IN) -> tuple[int, ...]:
     """The numbers of a relation, or of those a bundle stands for on such a place. WordError."""
-    if text in BUNDLES:
-        names = (name for name in BUNDLES[text] if at is not At.OBJECT or name not in NOT_ON_OBJECTS)
-        return tuple(RELATIONS.index(name) for name in names)
-    if text in RELATIONS:
-        return (RELATIONS.index(text),)
-    known = [*BUNDLES, *RELATIONS]
+    # A relation that a tenant calls like a bundle is what it means.
+    if text in words.relations:
+        return (words.relations[text],)
+    bundles = {name: parts for name, parts in BUNDLES.items() if words.relations.keys() >= set(parts)}
+    if text in bundles:
+        names = (name for name in bundles[text] if at is not At.OBJECT or name not in NOT_ON_OBJECTS)
+        return tuple(words.relations[name] for name in names)
+    known = [*bundles, *words.relations]
     raise WordError(f"no relation is called {text!r}{did_you_mean(text, known)} There are {', '.join(known)}")
 
 
-def parse_relation(text: str) -> int:
+def parse_relation(text: str, words: Vocabulary = BUILT_IN) -> int:
     """The number of one relation, no bundle. WordError."""
-    if text in BUNDLES:
+    if text in BUNDLES and text not in words.relations:
         raise WordError(f"{text} is a bundle of {', '.join(BUNDLES[text])}: name one of them")
-    return parse_relations(text, At.TENANT)[0]
+    return parse_relations(text, At.TENANT, words)[0]
 
 
 def is_flag(text: str) -> bool:
@@ -168,15 +171,15 @@ def is_flag(text: str) -> bool:
     return text in FLAGS
 
 
-def parse_action(text: str, known: Collection[str]) -> str:
+def parse_action(text: str, known: Collection[str], words: Vocabulary = BUILT_IN) -> str:
     """A permission's name or one of Amazon's actions, as it is known. WordError."""
-    if text in PERMISSIONS or text in known:
+    if text in words.permissions or text in known:
         return text
     if (spelled := {name.lower(): name for name in known}.get(f"s3:{text.removeprefix('s3:')}".lower())) is not None:
         return spelled
-    meant = did_you_mean(text, [*PERMISSIONS, *known])
+    meant = did_you_mean(text, [*words.permissions, *known])
     raise WordError(
-        f"no action is called {text!r}{meant} Actions are {', '.join(PERMISSIONS)}, and Amazon's, as s3:GetObject"
+        f"no action is called {text!r}{meant} Actions are {', '.join(words.permissions)}, and Amazon's, as s3:GetObject"
     )
 
 

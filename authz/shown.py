@@ -8,19 +8,20 @@ import binascii
 
 from authz.answers import LogEntry, LoggedChange, Stored
 from authz.directory import Directory
-from authz.model import RELATIONS, Condition, ConditionValue, EntryValue, Place, Subject, TupleValue
+from authz.model import Condition, ConditionValue, EntryValue, Place, Subject, TupleValue
 from authz.names import WordError, show_conditions, show_moment
+from authz.vocabulary import Vocabulary, vocabulary_of
 from storage.api import RelationError
 from storage.native import Relations as Engine
 from storage.records import keys
 
 
-def stored(directory: Directory, tenant: int, value: TupleValue) -> Stored:
+def stored(directory: Directory, tenant: int, value: TupleValue, words: Vocabulary) -> Stored:
     """A tuple of a tenant."""
     place, relation, grantee, expires_us, when = value
     return Stored(
         resource=directory.show_place(Place.of(place), tenant),
-        relation=RELATIONS[relation],
+        relation=words.relation_name(relation),
         subject=directory.show_subject(Subject.of(grantee), tenant),
         expires=show_moment(expires_us),
         conditions=tuple(show_conditions(_condition(when))),
@@ -34,7 +35,8 @@ def _condition(value: ConditionValue | None) -> Condition | None:
 def entry(engine: Engine, directory: Directory, value: EntryValue) -> LogEntry:
     """A revision of the log."""
     revision, at_us, tenant, changes = value
-    named = tuple(LoggedChange(not is_set, stored(directory, tenant, one)) for is_set, one in changes)
+    words = vocabulary_of(engine, tenant)
+    named = tuple(LoggedChange(not is_set, stored(directory, tenant, one, words)) for is_set, one in changes)
     at = show_moment(at_us) or ""
     return LogEntry(revision, token(engine, tenant, revision), directory.tenant_name(tenant), at, named)
 

@@ -3,7 +3,7 @@
 Belongs here: planning a write. Does not belong here: doing it (`api.py`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,6 +12,7 @@ from authz.answers import CHANGE_WORDS, DELETE, PRECONDITION_WORDS, Change, Prec
 from authz.directory import Directory, Target
 from authz.model import ITSELF, At, ChangeValue, PlaceValue, Subject
 from authz.names import WordError
+from authz.vocabulary import Vocabulary
 from storage.api import Metastore
 from storage.records import keys
 
@@ -32,10 +33,11 @@ class Plan:
 class Planner:
     """Plans writes of one moment."""
 
-    def __init__(self, store: Metastore, directory: Directory, now_us: int) -> None:
+    def __init__(self, store: Metastore, directory: Directory, now_us: int, words: Callable[[int], Vocabulary]) -> None:
         self._store = store
         self._directory = directory
         self._now_us = now_us
+        self._words = words
 
     def plan(self, changes: Sequence[Change], preconditions: Sequence[Precondition], tenant: int) -> Plan:
         """The whole write; names without a tenant are of `tenant`. WordError, UnknownNameError."""
@@ -51,7 +53,7 @@ class Planner:
             target = self._target(plan, condition.resource, tenant)
             word = _word(condition.word, PRECONDITION_WORDS)
             who = self._who(condition.subject, condition.relation, target, anywhere=True)
-            for relation in names.parse_relations(condition.relation, target.place.at):
+            for relation in names.parse_relations(condition.relation, target.place.at, self._words(target.tenant)):
                 plan.preconditions.append((word, target.place.value, relation, who.bits))
         if len(plan.changes) > CHANGES:
             raise WordError(f"{len(plan.changes)} changes with bundles spelled out; a write has at most {CHANGES}")
@@ -72,7 +74,7 @@ class Planner:
             expires = None if change.expires is None else names.parse_expiry(change.expires, self._now_us)
             condition = names.parse_conditions(change.conditions)
         when = None if condition is None else condition.value
-        relations = names.parse_relations(change.relation, target.place.at)
+        relations = names.parse_relations(change.relation, target.place.at, self._words(target.tenant))
         return [(word, target.place.value, relation, who.bits, expires, when) for relation in relations]
 
     def _who(self, subject: str, relation: str, target: Target, *, anywhere: bool) -> Subject:

@@ -21,7 +21,11 @@ TIMEOUT_S: Final = 60.0
 
 
 class RemoteError(Exception):
-    """Why the server could not be asked, or what it refused: a sentence for people."""
+    """Why the server could not be asked, or what it refused: a sentence for people. `problem` is all that it said."""
+
+    def __init__(self, sentence: str, problem: dict[str, Any] | None = None) -> None:
+        super().__init__(sentence)
+        self.problem = problem or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +49,18 @@ class Remote:
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - as above
                 content = answer.read()
         except urllib.error.HTTPError as error:
-            raise RemoteError(_problem(error)) from error
+            raise _refused(error) from error
         except (OSError, ValueError) as error:
             raise RemoteError(f"no server answers at {self.url}: {error}") from error
         return json.loads(content) if content else {}
 
 
-def _problem(error: urllib.error.HTTPError) -> str:
+def _refused(error: urllib.error.HTTPError) -> RemoteError:
     try:
-        return str(json.loads(error.read())["detail"])
+        problem = json.loads(error.read())
+        return RemoteError(str(problem["detail"]), problem)
     except (ValueError, KeyError, TypeError):
-        return f"the server answered {error.code}"
+        return RemoteError(f"the server answered {error.code}")
 
 
 def find(admin: str | None, data: Path) -> Remote:

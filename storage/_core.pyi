@@ -157,6 +157,8 @@ class Relations:
     def schema(self, tenant: int) -> tuple[int, str | None, list[tuple[int, int, int, int, str]], list[str], list[int]]:
         """Revision (0: built in), text (None: built in), relations as (number, class, targets, subjects, name), names of
         permissions by number, numbers that new relations may get."""
+    def vocabulary(self, tenant: int) -> tuple[list[tuple[int, str]], list[str]] | None:
+        """Numbers and names of relations, names of permissions by number; None: as built in. Takes no lock."""
     def apply_schema(
         self, tenant: int, source: str, compiled: bytes, against: int, dry_run: bool = False
     ) -> tuple[int, list[Tuple]]:

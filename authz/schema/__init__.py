@@ -6,6 +6,6 @@ Belongs here: reading, checking and compiling a source, without I/O. Does not be
 
 from authz.schema.compiler import Compiled, Permission, compile_schema
 from authz.schema.default import default_source
-from authz.schema.words import Class, SchemaError
+from authz.schema.words import SOURCE_BYTES, Class, SchemaError
 
-__all__ = ["Class", "Compiled", "Permission", "SchemaError", "compile_schema", "default_source"]
+__all__ = ["SOURCE_BYTES", "Class", "Compiled", "Permission", "SchemaError", "compile_schema", "default_source"]

@@ -27,6 +27,9 @@ _PROBLEM: Final[Json] = {
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "index": {"type": "integer", "description": "Which change or precondition it is about"},
+        "line": {"type": "integer", "description": "Where a schema is wrong"},
+        "column": {"type": "integer", "description": "Where a schema is wrong"},
+        "relations": {"type": "array", "items": {"type": "object"}, "description": "Those a schema has no place for"},
     },
 }
 

@@ -4,6 +4,7 @@ Belongs here: kinds of problems with their status and type, and from which error
 is refused and why.
 """
 
+import dataclasses
 import json
 import logging
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from starlette.responses import Response
 
 from authz.directory import UnknownNameError
 from authz.names import WordError
+from authz.schema import SchemaError
+from authz.schemas import OrphansError
 from gateway.errors import AccountError
 from storage.api import RelationError
 
@@ -34,6 +37,7 @@ class Kind:
 
 KINDS: Final = {
     "invalid": Kind(400, "The request cannot be meant"),
+    "schema": Kind(400, "The schema is wrong"),
     "limit": Kind(400, "A limit was met"),
     "bad-token": Kind(400, "The consistency token is not one of this store and tenant"),
     "unauthorized": Kind(401, "Credentials are needed"),
@@ -42,6 +46,7 @@ KINDS: Final = {
     "missing": Kind(404, "There is no such thing"),
     "method": Kind(405, "The route takes other methods"),
     "conflict": Kind(409, "It exists, or changes at this moment"),
+    "orphans": Kind(409, "Relations would lose their meaning"),
     "exists": Kind(409, "A relation to create is there"),
     "trimmed": Kind(410, "The log does not reach back that far"),
     "precondition": Kind(412, "A precondition did not hold"),
@@ -51,7 +56,7 @@ KINDS: Final = {
     "busy": Kind(503, "Too much at once"),
     "audit": Kind(507, "The change could not be written down in the audit log"),
 }
-_RELATION: Final = {"schema_changed": "conflict", "orphans": "conflict", "bad_token": "bad-token", "not_yet": "not-yet"}
+_RELATION: Final = {"schema_changed": "conflict", "bad_token": "bad-token", "not_yet": "not-yet"}
 _HTTP: Final = {404: "missing", 405: "method"}
 
 
@@ -98,9 +103,22 @@ async def relation_problem(_request: Request, error: Exception) -> Response:
     about = {"index": number} if kind in ("exists", "precondition") else None
     detail = {
         "trimmed": "the log does not reach back that far: read the relations, then watch from their token",
+        "schema_changed": "the schema is being changed by others: try again",
         "not_yet": "what the token stands for is not here yet: try again",
     }.get(kind, str(error))
     return problem(_RELATION.get(kind, kind), detail, more=about)
+
+
+async def schema_problem(_request: Request, error: Exception) -> Response:
+    """From a SchemaError: `line` and `column` say where."""
+    where = {"line": error.line, "column": error.column} if isinstance(error, SchemaError) else None
+    return problem("schema", str(error), more=where)
+
+
+async def orphans_problem(_request: Request, error: Exception) -> Response:
+    """From an OrphansError: `relations` are the first of them."""
+    found = error.relations if isinstance(error, OrphansError) else ()
+    return problem("orphans", str(error), more={"relations": [dataclasses.asdict(one) for one in found]})
 
 
 async def http_problem(_request: Request, error: Exception) -> Response:
@@ -123,6 +141,8 @@ HANDLERS: Final[dict[Any, Any]] = {
     WordError: word_problem,
     UnknownNameError: word_problem,
     RelationError: relation_problem,
+    SchemaError: schema_problem,
+    OrphansError: orphans_problem,
     HTTPException: http_problem,
     Exception: crash,
 }

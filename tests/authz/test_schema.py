@@ -285,3 +285,28 @@ def test_the_same_meaning_packs_into_the_same_clauses(seed):
     rng.shuffle(terms)
     assert clauses(minimal(terms)) == packed
     assert complement(complement(minimal(terms))) == minimal(terms)
+
+
+PIECES = (VECTORS / "everything.schema").read_text().split()
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_whatever_is_written_compiles_or_is_refused_with_a_place(seed):
+    rng = random.Random(seed)
+    if seed % 3 == 0:
+        text = "".join(
+            chr(rng.choice([rng.randint(0, 127), rng.randint(0, 0x10FFFF)])) for _ in range(rng.randint(0, 80))
+        )
+    else:
+        pieces = list(PIECES)
+        for _ in range(rng.randint(1, 6)):
+            at = rng.randrange(len(pieces))
+            pieces[at : at + rng.randint(0, 3)] = rng.choices(
+                [*PIECES, *"(){}+-&|:#.->", "parent"], k=rng.randint(0, 3)
+            )
+        text = "\n".join(pieces) if rng.random() < 0.5 else " ".join(pieces)
+    try:
+        compile_schema(text)
+    except SchemaError as error:
+        assert 1 <= error.line <= text.count("\n") + 1
+        assert 1 <= error.column <= len(text) + 1

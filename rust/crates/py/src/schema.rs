@@ -14,6 +14,9 @@ type RelationOut = (u8, u8, u8, u16, String);
 /// Revision, text (None: built in), relations, names of permissions by number, numbers for new relations.
 type SchemaOut = (u64, Option<String>, Vec<RelationOut>, Vec<String>, Vec<u8>);
 
+/// Numbers and names of relations, names of permissions by number.
+type VocabularyOut = (Vec<(u8, String)>, Vec<String>);
+
 #[pymethods]
 impl Relations {
     /// The schema in force for a tenant.
@@ -30,6 +33,14 @@ impl Relations {
         let relations = found.schema.relations().map(relation).collect();
         let permissions = found.schema.permissions().map(|(_, name)| name.to_owned()).collect();
         Ok((found.schema.revision(), found.source, relations, permissions, found.free))
+    }
+
+    /// What a tenant calls its relations and permissions; None for one with the built-in schema. Takes no lock.
+    fn vocabulary(&self, tenant: u32) -> Option<VocabularyOut> {
+        let schema = self.engine.schema(TenantId(tenant));
+        let relations = || schema.relations().map(|d| (d.relation.number(), d.name.clone())).collect();
+        let permissions = || schema.permissions().map(|(_, name)| name.to_owned()).collect();
+        (schema.revision() > 0).then(|| (relations(), permissions()))
     }
 
     /// Puts a schema in force; durable and seen by every check when this returns. The revision, and the tuples that it
