@@ -96,7 +96,7 @@ BROKEN = {
     "text is not UTF-8": one(entry(sections=section(4, b"\xff"))),
     "came from what is no address": one(entry(sections=section(3, b"12345") + section(4, b"x"))),
     "ends early": one(entry(sections=section(4, b"x") + section(7, b"\x05\0r"))),
-    "relation 19 is not known": one(entry(sections=section(4, b"x") + change(TUPLE[:6] + b"\x13" + TUPLE[7:], b""))),
+    "relation 30 is not known": one(entry(sections=section(4, b"x") + change(TUPLE[:6] + b"\x1e" + TUPLE[7:], b""))),
 }
 
 
