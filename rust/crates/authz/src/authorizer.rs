@@ -93,11 +93,7 @@ impl Authorizer {
         let said = self.beside(question, moment)?;
         let who = Principal { admin: said.admin, ..principal(subject)? };
         let permission = Permission::of_action(action.0);
-        let spot = match (resource.bucket.map(|b| b.id), resource.key) {
-            (None, _) => Spot::Tenant,
-            (Some(bucket), None) => Spot::Bucket(bucket),
-            (Some(bucket), Some(key)) => Spot::Object(bucket, key),
-        };
+        let spot = Spot::of(resource.bucket.map(|bucket| bucket.id), resource.key);
         let answer = engine.check(who, permission, resource.tenant, spot, moment)?;
         let decided = |verdict, reason| Ok(Decision { verdict, reason, revision: answer.revision });
         if let Some(reason) = said.denies {

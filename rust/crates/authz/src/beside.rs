@@ -33,6 +33,17 @@ pub(crate) struct Said {
     pub admin: bool,
     /// The object is another account's: what the bucket's account grants does not reach it.
     pub withheld: bool,
+    /// The statement behind `denies` or `allows`, of a policy.
+    pub by: Option<By>,
+}
+
+/// A statement of a policy, by numbers: what a decision keeps of it. [`Authorizer::explain`] has the names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct By {
+    /// Which of the subject's identity policies; `None` is the bucket's policy, or a boundary.
+    pub policy: Option<u16>,
+    /// Which of its statements.
+    pub statement: u16,
 }
 
 /// What identity policies say, and whether the subject's own account stands behind the question.
@@ -40,6 +51,7 @@ struct Account {
     denies: bool,
     allows: bool,
     admin: bool,
+    by: Option<By>,
 }
 
 impl Authorizer {
@@ -51,11 +63,12 @@ impl Authorizer {
         let facts = QuestionFacts::new(question, identity);
         let account = account(question, identity, &facts);
         let own = subject.tenant() == Some(resource.tenant);
-        let silent = Said { denies: None, allows: None, admin: account.admin, withheld: false };
+        let silent = Said { denies: None, allows: None, admin: account.admin, withheld: false, by: None };
         if account.denies {
-            return Ok(Said { denies: Some(Reason::IdentityDenied), ..silent });
+            return Ok(Said { denies: Some(Reason::IdentityDenied), by: account.by, ..silent });
         }
-        let mut said = Said { allows: (own && account.allows).then_some(Reason::IdentityAllowed), ..silent };
+        let allows = (own && account.allows).then_some(Reason::IdentityAllowed);
+        let mut said = Said { allows, by: account.by.filter(|_| allows.is_some()), ..silent };
         let Some(bucket) = resource.bucket else { return Ok(said) };
         let restricted = restricted(question);
         if let Some(bytes) = &bucket.policy {
@@ -64,15 +77,20 @@ impl Authorizer {
             let outcome = Policy::new(bytes).map(|p| (p.evaluate(&facts.policy_question()), p.is_public()));
             match outcome {
                 Err(_) | Ok((Outcome::Deny(_), _)) if escapes => {}
-                Err(_) | Ok((Outcome::Deny(_), _)) => return Ok(Said { denies: Some(Reason::PolicyDenied), ..said }),
+                Err(_) => return Ok(Said { denies: Some(Reason::PolicyDenied), by: None, ..said }),
+                Ok((Outcome::Deny(statement), _)) => {
+                    let by = Some(By { policy: None, statement });
+                    return Ok(Said { denies: Some(Reason::PolicyDenied), by, ..said });
+                }
                 Ok((outcome, public)) => {
                     let consents = match outcome {
                         Outcome::Allow(_) => own || account.allows || **subject == Subject::Anonymous,
                         Outcome::Delegate(_) => account.allows,
                         _ => false,
                     };
-                    if consents && !(restricted && public) {
-                        said.allows = said.allows.or(Some(Reason::PolicyAllowed));
+                    if consents && !(restricted && public) && said.allows.is_none() {
+                        said.allows = Some(Reason::PolicyAllowed);
+                        said.by = statement_of(outcome).map(|statement| By { policy: None, statement });
                     }
                 }
             }
@@ -129,25 +147,39 @@ impl Authorizer {
 /// The identity side: the subject's policies, bounded, and its standing in its tenant.
 fn account(question: &Question<'_>, identity: Option<&Identity>, facts: &QuestionFacts<'_>) -> Account {
     let Subject::User { admin, .. } = *question.subject else {
-        return Account { denies: false, allows: false, admin: false };
+        return Account { denies: false, allows: false, admin: false, by: None };
     };
     let Some(identity) = identity.filter(|identity| !identity.is_plain()) else {
-        return Account { denies: false, allows: admin, admin };
+        return Account { denies: false, allows: admin, admin, by: None };
     };
     let asked = facts.policy_question();
     let evaluate = |bytes: &[u8]| Policy::new(bytes).map_or(Outcome::Deny(0), |policy| policy.evaluate(&asked));
-    let (mut denies, mut allows) = (false, admin);
-    for policy in identity.policies() {
-        match evaluate(policy.compiled) {
-            Outcome::Deny(_) => denies = true,
-            Outcome::Allow(_) | Outcome::Delegate(_) => allows |= policy.grants,
-            Outcome::Neither => {}
+    let (mut denies, mut allows, mut by) = (false, admin, None);
+    for (policy, number) in identity.policies().zip(0..) {
+        let outcome = evaluate(policy.compiled);
+        let here = statement_of(outcome).map(|statement| By { policy: Some(number), statement });
+        match outcome {
+            Outcome::Deny(_) if !denies => (denies, by) = (true, here),
+            Outcome::Allow(_) | Outcome::Delegate(_) if policy.grants && !denies => {
+                by = by.or(here);
+                allows = true;
+            }
+            _ => {}
         }
     }
     let bounded = identity.boundary().map_or(Outcome::Allow(0), evaluate);
     let within = matches!(bounded, Outcome::Allow(_) | Outcome::Delegate(_));
-    denies |= matches!(bounded, Outcome::Deny(_));
-    Account { denies, allows: allows && within, admin: admin && within }
+    if let Outcome::Deny(statement) = bounded {
+        (denies, by) = (true, Some(By { policy: None, statement }));
+    }
+    Account { denies, allows: allows && within, admin: admin && within, by }
+}
+
+fn statement_of(outcome: Outcome) -> Option<u16> {
+    match outcome {
+        Outcome::Deny(statement) | Outcome::Allow(statement) | Outcome::Delegate(statement) => Some(statement),
+        Outcome::Neither => None,
+    }
 }
 
 /// The number of an action for policies; `None` for what is none of S3's.

@@ -63,6 +63,15 @@ pub enum Spot<'a> {
 }
 
 impl<'a> Spot<'a> {
+    /// Of an action's resource: the service, a bucket, or a key in it.
+    pub(crate) fn of(bucket: Option<BucketId>, key: Option<&'a [u8]>) -> Self {
+        match (bucket, key) {
+            (None, _) => Self::Tenant,
+            (Some(bucket), None) => Self::Bucket(bucket),
+            (Some(bucket), Some(key)) => Self::Object(bucket, key),
+        }
+    }
+
     pub(crate) fn bucket(self) -> Option<BucketId> {
         match self {
             Self::Tenant => None,
