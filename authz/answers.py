@@ -101,11 +101,23 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement of a policy: `policy` is empty for the bucket's own and for a boundary, `index` counts from 0."""
+
+    policy: str
+    group: int | None
+    sid: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """Allowed or not, and why.
 
-    `reason` is `granted`, `tenant_admin`, `denied` (a deny relation applies) or `not_granted`. `decided_by` is the
-    relation that decided: of denies the topmost, of allows the nearest. `valid_until` is when an expiry may change it.
+    `reason` is `granted`, `tenant_admin`, `denied` (a deny relation applies) or `not_granted`; about Amazon's actions
+    also what policies and lists say (`policy_denied` …). `decided_by` is the relation that decided: of denies the
+    topmost, of allows the nearest; `statement` is the statement of a policy. `valid_until` is when an expiry may
+    change it.
     """
 
     allowed: bool
@@ -117,6 +129,7 @@ class Decision:
     valid_until: str | None = None
     conditional: bool = False
     decided_by: Stored | None = None
+    statement: Statement | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ bucket, key)`.
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from authz import names
 from authz.answers import (
@@ -36,6 +36,7 @@ from authz.answers import (
     Part,
     Precondition,
     Resources,
+    Statement,
     Stored,
     Subjects,
     Written,
@@ -66,13 +67,17 @@ LOG_PAGE: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """May this subject do this on that; everything a number. `admin`: its record says it administers its tenant."""
+    """May this subject do this on that; everything a number. `admin`: its record says it administers its tenant.
+
+    `bucket` is the name of the target's bucket, empty without one.
+    """
 
     subject: Subject
     admin: bool
     action: str
     target: Target
     facts: Facts
+    bucket: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +91,14 @@ class Verdict:
     valid_until_us: int
     conditional: bool
     deciding: tuple[PlaceValue, int, int] | None = None
+    said: str | None = None
+    statement: Statement | None = None
 
     @property
     def reason(self) -> str:
         """One word for it."""
+        if self.said is not None:
+            return self.said
         if self.allowed:
             return "tenant_admin" if self.deciding is None and self.tenant_admin else "granted"
         return "denied" if self.denied else "not_granted"
@@ -100,8 +109,15 @@ def permission_of(action: str, words: Vocabulary = BUILT_IN) -> int:
     return words.permissions.index(action) if action in words.permissions else permission_of_action(action)
 
 
-def decide(engine: Engine, question: Question, *, explain: bool = False) -> Verdict:
+Whole = Callable[[Question], Verdict | None]
+"""The whole decision about one of Amazon's actions, policies and lists included; None when relations alone decide:
+about a permission by name, or for a subject that sends no requests."""
+
+
+def decide(engine: Engine, question: Question, *, explain: bool = False, whole: Whole | None = None) -> Verdict:
     """The one place where a question becomes a decision: checks of every kind come through here."""
+    if whole is not None and (verdict := whole(question)) is not None:
+        return verdict
     who = (question.subject.bits, question.admin)
     wanted = permission_of(question.action, vocabulary_of(engine, question.target.tenant))
     asked = (wanted, question.target.tenant, question.target.place.value)
@@ -125,8 +141,10 @@ class Relations:
         clock_us: Callable[[], int],
         actions: Collection[str] = (),
         viewer: int | None = None,
+        whole: Whole | None = None,
     ) -> None:
         self.engine: Final = engine
+        self._whole = whole
         self.viewer: Final = viewer
         self._store = store
         self._clock_us = clock_us
@@ -134,7 +152,8 @@ class Relations:
 
     def seen_from(self, tenant: int) -> "Relations":
         """The same relations for somebody who may know of this tenant only."""
-        return Relations(self.engine, self._store, clock_us=self._clock_us, actions=self._actions, viewer=tenant)
+        more: dict[str, Any] = {"clock_us": self._clock_us, "actions": self._actions, "whole": self._whole}
+        return Relations(self.engine, self._store, viewer=tenant, **more)
 
     @property
     def schemas(self) -> Schemas:
@@ -362,15 +381,17 @@ class Relations:
     def _decide(self, asked: tuple[str, str, str], ask: Ask, *, explain: bool) -> Decision:
         subject, action, resource = asked
         directory, own = self._start(ask.tenant)
-        target = directory.target(names.parse_address(resource), own)
+        address = names.parse_address(resource)
+        target = directory.target(address, own)
         if target.place.at not in IN_BUCKET | {At.TENANT}:
             raise WordError(f"{resource!r}: actions are on the tenant, a bucket, a prefix or an object")
         words = self._words(target.tenant)
         wanted = names.parse_action(action, self._actions, words)
         who = _principal(directory, subject, target.tenant)
         self._reach(target.tenant, ask)
-        question = Question(who, directory.administers(who), wanted, target, self._facts(ask))
-        verdict = decide(self.engine, question, explain=explain)
+        bucket = address.name if address.at in IN_BUCKET else ""
+        question = Question(who, directory.administers(who), wanted, target, self._facts(ask), bucket)
+        verdict = decide(self.engine, question, explain=explain, whole=self._whole)
         by: Stored | None = None
         if verdict.deciding is not None:
             by = stored(directory, target.tenant, (*verdict.deciding, None, None), words)
@@ -384,6 +405,7 @@ class Relations:
             valid_until=names.show_moment(verdict.valid_until_us or None),
             conditional=verdict.conditional,
             decided_by=by,
+            statement=verdict.statement,
         )
 
     def _facts(self, ask: Ask) -> Facts:

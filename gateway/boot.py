@@ -22,6 +22,7 @@ from typing import Final
 import uvicorn
 
 from authz.api import Relations
+from authz.whole import WholeDecision
 from gateway.accounts import Accounts, RootKey
 from gateway.admin.app import AdminServices, admin_app
 from gateway.config import Config
@@ -122,7 +123,8 @@ def _place(config: Config) -> Place:
 
 
 def _admin_services(core: Core, accounts: Accounts, ready: Callable[[], bool]) -> AdminServices:
-    relations = Relations(core.relations(), core, clock_us=_clock_us, actions=ACTIONS)
+    whole = WholeDecision(core, core)
+    relations = Relations(core.relations(), core, clock_us=_clock_us, actions=ACTIONS, whole=whole)
     return AdminServices(
         core=core,
         accounts=accounts,

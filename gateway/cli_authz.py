@@ -119,12 +119,38 @@ def can(subject: str, action: str, resource: str, **flags: Any) -> None:
     sys.exit(0 if answer["allowed"] else 1)
 
 
+_REASONS: Final = {
+    "policy_denied": "the bucket's policy cannot be read",
+    "identity_denied": "a policy of the subject cannot be read",
+    "acl_allowed": "an access control list",
+    "public_access_blocked": "the bucket's public access block keeps the public out",
+    "foreign_object": "the object is another account's, and that account grants nothing",
+    "unevaluated": "it cannot be evaluated",
+}
+"""What decided, where no relation and no statement did."""
+
+
+def _statement(answer: Json) -> str:
+    """The statement of a policy that decided."""
+    found = answer["statement"]
+    sid = f" ({found['sid']})" if found["sid"] else ""
+    if found["policy"]:
+        whose = f"policy {found['policy']}" + ("" if found["group"] is None else " of a group")
+    else:
+        whose = "the permissions boundary" if answer["reason"].startswith("identity") else "the bucket's policy"
+    return f"statement {found['index'] + 1}{sid} of {whose}"
+
+
 def _verdict(subject: str, resource: str, answer: Json) -> str:
     """One line: allowed or denied, the relation that decided, the revision."""
     word, by = "allowed" if answer["allowed"] else "denied", answer["decided_by"]
     if by is not None:
         has = "has" if by["relation"].startswith("deny_") else "is"
         why = f"{by['subject']} {has} {by['relation']} {'on' if has == 'has' else 'of'} {by['resource']}"
+    elif answer["statement"] is not None:
+        why = _statement(answer)
+    elif answer["reason"] in _REASONS:
+        why = _REASONS[answer["reason"]]
     elif answer["reason"] == "tenant_admin":
         why = f"{subject} administers the tenant"
     elif answer["reason"] == "denied":

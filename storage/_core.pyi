@@ -57,6 +57,16 @@ class Core:
         """Rows of the half-open range in ascending order, at most `limit`."""
     def commit(self, guards: Sequence[Guard], ops: Sequence[Op]) -> int:
         """All or nothing; durable when it returns. Returns the revision."""
+    def explain(
+        self,
+        who: tuple[int, bool],
+        action: str,
+        bucket: tuple[str, bytes],
+        key: bytes | None,
+        when: tuple[int, str | None, bool | None, int | None],
+    ) -> tuple[bool, str, int, tuple[str, int | None, str, int] | None, tuple[tuple[int, int, bytes], int, int] | None]:
+        """What a request would be answered: allowed, reason, revision, and what decided: a statement (policy, group, Sid,
+        index) or a tuple."""
     def volumes(self) -> list[tuple[int, str, int, int, int, int]]:
         """Per volume: id, state, needles, live bytes, dead bytes, file bytes. Marks every manifest: seconds on large stores."""
     def serve(

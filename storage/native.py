@@ -69,6 +69,7 @@ class Core:
         self.metrics = self._core.metrics
         # Raises errors of `storage.api` by itself, so that the shortest check has nothing around it.
         self.relations = self._core.relations
+        self.explain = self._core.explain
 
     def get(self, key: bytes) -> bytes | None:
         """See `storage.api.Metastore`."""

@@ -72,15 +72,25 @@ _ASK: Final = {"facts": _FACTS, "at_least": _TOKEN, "tenant": _TENANT}
 _PART: Final = {"cursor": _CURSOR, "limit": _LIMIT}
 _AT: Final = {"token": maybe(text("None before the first write")), "revision": _REVISION}
 _PAGE: Final = record(needs={"relations": array(_STORED), "cursor": maybe(text("None after the last page")), **_AT})
+_STATEMENT: Final = record(
+    "The statement of a policy that decided; `policy` is empty for the bucket's own and for a boundary",
+    needs={
+        "policy": text(),
+        "group": maybe(number("The group whose policy it is")),
+        "sid": text(),
+        "index": number("From 0"),
+    },
+)
 _DECISION: Final = record(
     needs={
         "allowed": flag(),
-        "reason": text(words=("granted", "tenant_admin", "denied", "not_granted")),
+        "reason": text("`granted`, `tenant_admin`, `denied`, `not_granted`; of policies and lists `policy_denied` …"),
         "action": text(),
         "permission": text("What the action needs of relations"),
         "valid_until": maybe(text("When an expiry may change it")),
         "conditional": flag("A condition was evaluated"),
         "decided_by": maybe(_STORED),
+        "statement": maybe(_STATEMENT),
         **_AT,
     }
 )

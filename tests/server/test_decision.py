@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -79,8 +79,8 @@ def status(call: Callable[..., Any], **arguments: Any) -> int:
 
 
 @pytest.fixture
-def stage(server: Server, make_client: Callable[..., Any]) -> Iterator[Stage]:
-    yield Stage(server, make_client)
+def stage(server: Server, make_client: Callable[..., Any]) -> Stage:
+    return Stage(server, make_client)
 
 
 def test_nothing_is_allowed_that_nothing_grants(stage: Stage) -> None:

@@ -215,6 +215,28 @@ pub enum Reason {
     Unevaluated,
 }
 
+impl Reason {
+    /// Its name in explanations and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TenantAdmin => "tenant_admin",
+            Self::ForeignTenant => "foreign_tenant",
+            Self::NotGranted => "not_granted",
+            Self::Anonymous => "anonymous",
+            Self::Granted => "granted",
+            Self::Denied => "denied",
+            Self::PolicyAllowed => "policy_allowed",
+            Self::PolicyDenied => "policy_denied",
+            Self::IdentityAllowed => "identity_allowed",
+            Self::IdentityDenied => "identity_denied",
+            Self::AclAllowed => "acl_allowed",
+            Self::PublicAccessBlocked => "public_access_blocked",
+            Self::ForeignObject => "foreign_object",
+            Self::Unevaluated => "unevaluated",
+        }
+    }
+}
+
 /// A verdict and its reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {

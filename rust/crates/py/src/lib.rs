@@ -8,6 +8,7 @@ mod batch;
 mod control;
 mod core;
 mod datadir;
+mod decisions;
 mod relation_values;
 mod relations;
 mod schema;
