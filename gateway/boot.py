@@ -30,6 +30,7 @@ from gateway.dispatch import Dispatcher
 from gateway.errors import SettingError
 from gateway.forgetting import Forgetting
 from gateway.groups import GROUP, ROLE, Groups
+from gateway.knowing import knowing
 from gateway.model import Place
 from gateway.ops.grants import OWNERSHIPS
 from gateway.ops.policy import recompile
@@ -92,7 +93,7 @@ async def _run(config: Config, core: Core, say: Callable[[str], None]) -> None:
     if recompiled := recompile(core):
         _log.info("compiled %s bucket policies again for this version", recompiled)
     services = _admin_services(core, accounts, lambda: not stop.is_set())
-    dispatcher = Dispatcher(loop, HANDLERS, core, _place(config), services.forgetting)
+    dispatcher = Dispatcher(loop, HANDLERS, core, _place(config), services.forgetting, knowing(core, core))
     with _admin_socket(config) as admin_socket:
         admin_url = "http://{}:{}".format(*_named(admin_socket))
         bound = _listen(config, core, dispatcher)

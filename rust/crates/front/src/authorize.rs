@@ -112,6 +112,7 @@ fn ask(shared: &Shared, matched: &Matched<'_>, question: &Question<'_>) -> Listi
             return shared.authz.listing(question, prefix.as_bytes());
         }
         Asks::Bucket => shared.authz.knows(question),
+        Asks::Buckets => shared.authz.asks_for_buckets(question),
         Asks::Action => shared.authz.decide(question),
     };
     if decision.allowed() { Listing::Everything } else { Listing::Denied(decision) }
