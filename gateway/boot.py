@@ -25,6 +25,7 @@ from authz.api import Relations
 from authz.whole import WholeDecision
 from gateway.accounts import Accounts, RootKey
 from gateway.admin.app import AdminServices, admin_app
+from gateway.bucket_settings import BucketSettings
 from gateway.config import Config
 from gateway.dispatch import Dispatcher
 from gateway.errors import SettingError
@@ -133,6 +134,7 @@ def _admin_services(core: Core, accounts: Accounts, ready: Callable[[], bool]) -
         groups=Groups(GROUP, core, relations, _clock_us),
         roles=Groups(ROLE, core, relations, _clock_us),
         forgetting=Forgetting(relations.engine, _clock_us),
+        settings=BucketSettings(core),
         ready=ready,
     )
 

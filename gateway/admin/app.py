@@ -13,7 +13,7 @@ from typing import Final
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from gateway.admin import accounts, groups, openapi, relations, schemas, system
+from gateway.admin import accounts, buckets, groups, openapi, relations, schemas, system
 from gateway.admin.operation import Access, AdminServices, Call, Operation, endpoint
 from gateway.admin.problems import HANDLERS
 from gateway.admin.shapes import Json, Shape
@@ -40,6 +40,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *groups.OPERATIONS,
     *relations.OPERATIONS,
     *schemas.OPERATIONS,
+    *buckets.OPERATIONS,
 )
 
 
