@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 from gateway.errors import AccountError
+from gateway.holdings import removal, tenant_removal
 from gateway.limits import (
     ACCESS_KEY_MAX,
     ACCESS_KEY_MIN,
@@ -165,7 +166,7 @@ class Accounts:
         return repeated(attempt)
 
     def remove_tenant(self, name: str) -> int:
-        """Removes a tenant without buckets, its users and keys. The number it had."""
+        """Removes a tenant without buckets, its users, keys, groups, roles and policies. The number it had."""
         if name == DEFAULT_TENANT:
             raise AccountError("refused", f"tenant {name} holds the root user")
         number = self._tenant(name)[1].id
@@ -183,7 +184,8 @@ class Accounts:
         repeated(disable)
         for user in self.users(name):
             self._remove_user(self._tenant(name)[1], user["name"])
-        self._store.commit([], [delete(keys.tenant_name(name.encode())), delete(keys.tenant(number))])
+        rows = [delete(keys.tenant_name(name.encode())), delete(keys.tenant(number))]
+        self._store.commit([], [*rows, *tenant_removal(self._store, number)])
         return number
 
     # Users.
@@ -260,7 +262,12 @@ class Accounts:
         own = [found for found, record in self._credentials() if record.user == removed.id]
         deletes = [delete(keys.credential(found.encode())) for found in own]
         deletes += [delete(row) for row in _found_by(removed)]
-        self._store.commit([], [*deletes, delete(keys.user_name(tenant.id, name.encode()))])
+
+        def forget() -> None:
+            guards, policies = removal(self._store, tenant.id, keys.PrincipalOf.USER, removed.id)
+            self._store.commit(guards, [*deletes, *policies, delete(keys.user_name(tenant.id, name.encode()))])
+
+        repeated(forget)
         return removed
 
     def _index_users(self, root: UserRecord) -> None:
@@ -319,9 +326,26 @@ class Accounts:
         if row is None:
             raise AccountError("missing", f"there is no access key {access_key}")
         record = CredentialRecord.decode(row)
-        if record.root and sum(other.root for _, other in self._credentials()) == 1:
+        others = (other for found, other in self._credentials() if found != access_key)
+        if record.root and not any(other.root and not other.disabled for other in others):
             raise AccountError("refused", "the last key of the root user stays")
         self._store.commit([], [delete(keys.credential(access_key.encode()))])
+
+    def disable_key(self, access_key: str, *, disabled: bool) -> None:
+        """Makes an access key sign no longer, or again. What it signs is refused when this returns."""
+
+        def attempt() -> None:
+            row = keys.credential(access_key.encode())
+            value = self._store.get(row)
+            if value is None:
+                raise AccountError("missing", f"there is no access key {access_key}")
+            record = CredentialRecord.decode(value)
+            others = (other for found, other in self._credentials() if found != access_key)
+            if disabled and record.root and not any(other.root and not other.disabled for other in others):
+                raise AccountError("refused", "the last key of the root user stays enabled")
+            self._store.commit([equals(row, value)], [put(row, replace(record, disabled=disabled).encode())])
+
+        repeated(attempt)
 
     # Rows.
 

@@ -25,13 +25,12 @@ from authz.api import Relations
 from authz.whole import WholeDecision
 from gateway.accounts import Accounts, RootKey
 from gateway.admin.app import AdminServices, admin_app
-from gateway.bucket_settings import BucketSettings
 from gateway.config import Config
 from gateway.dispatch import Dispatcher
 from gateway.errors import SettingError
 from gateway.forgetting import Forgetting
 from gateway.groups import GROUP, ROLE, Groups
-from gateway.knowing import knowing
+from gateway.identity import Identities, recompile_identities
 from gateway.model import Place
 from gateway.ops.grants import OWNERSHIPS
 from gateway.ops.policy import recompile
@@ -93,8 +92,10 @@ async def _run(config: Config, core: Core, say: Callable[[str], None]) -> None:
     root, first_start = _root(config, accounts)
     if recompiled := recompile(core):
         _log.info("compiled %s bucket policies again for this version", recompiled)
+    if recompiled := recompile_identities(core):
+        _log.info("compiled the policies of %s identities again for this version", recompiled)
     services = _admin_services(core, accounts, lambda: not stop.is_set())
-    dispatcher = Dispatcher(loop, HANDLERS, core, _place(config), services.forgetting, knowing(core, core))
+    dispatcher = Dispatcher(loop, HANDLERS, core, _place(config), services.forgetting)
     with _admin_socket(config) as admin_socket:
         admin_url = "http://{}:{}".format(*_named(admin_socket))
         bound = _listen(config, core, dispatcher)
@@ -133,8 +134,8 @@ def _admin_services(core: Core, accounts: Accounts, ready: Callable[[], bool]) -
         relations=relations,
         groups=Groups(GROUP, core, relations, _clock_us),
         roles=Groups(ROLE, core, relations, _clock_us),
+        identities=Identities(core, _clock_us),
         forgetting=Forgetting(relations.engine, _clock_us),
-        settings=BucketSettings(core),
         ready=ready,
     )
 

@@ -20,7 +20,7 @@ import click
 
 from gateway.asking import Command, ask, client_options, die, print_json, print_table
 from gateway.cli_authz import COMMANDS
-from gateway.cli_buckets import bucket
+from gateway.cli_policy import policy
 from gateway.cli_schema import schema
 from gateway.config import DEFAULT, SETTINGS, load, shown
 from gateway.errors import SettingError
@@ -53,7 +53,7 @@ def main() -> None:
     """An S3-compatible object gateway."""
 
 
-for _command in (*COMMANDS, schema, bucket):
+for _command in (*COMMANDS, policy, schema):
     main.add_command(_command)
 
 
@@ -200,6 +200,27 @@ def key_list(tenant_name: str | None, user_name: str | None, admin: str | None, 
     given = {"tenant": tenant_name, "user": user_name}
     query = "&".join(f"{name}={quote(value, '')}" for name, value in given.items() if value)
     ask(admin, data, lambda r: r.call("GET", f"/v1/keys?{query}"), columns=_KEY, as_json=as_json)
+
+
+@key.command(name="disable")
+@click.argument("access_key")
+@client_options
+def key_disable(access_key: str, admin: str | None, data: Path, as_json: bool) -> None:
+    """Disable an access key. When this returns, nothing signed with it is accepted."""
+    _change_key(access_key, admin, data, disabled=True, as_json=as_json)
+
+
+@key.command(name="enable")
+@click.argument("access_key")
+@client_options
+def key_enable(access_key: str, admin: str | None, data: Path, as_json: bool) -> None:
+    """Enable a disabled access key again."""
+    _change_key(access_key, admin, data, disabled=False, as_json=as_json)
+
+
+def _change_key(access_key: str, admin: str | None, data: Path, *, disabled: bool, as_json: bool) -> None:
+    path, body = f"/v1/keys/{quote(access_key, '')}", {"disabled": disabled}
+    ask(admin, data, lambda r: r.call("PATCH", path, body), columns=(), as_json=as_json)
 
 
 @key.command(name="rm")

@@ -15,6 +15,7 @@ from authz.model import At, Kind, Place, Subject
 from gateway.accounts import check_name, next_number, repeated, shown_moment
 from gateway.errors import AccountError
 from gateway.forgetting import Forgetting
+from gateway.holdings import removal
 from gateway.limits import ADMIN_PAGE, GROUP_DESCRIPTION_CHARS
 from storage.api import Metastore, absent, add, delete, equals, put
 from storage.records import keys
@@ -37,17 +38,19 @@ class Sort:
     record: type[GroupRecord]
     at: At
     kind: Kind
+    of: keys.PrincipalOf
     inside: str
     """The relation of those who are in it."""
 
 
 GROUP: Final = Sort(
     "group", keys.NEXT_GROUP, keys.group, keys.group_name, keys.group_name_range, GroupRecord, At.GROUP, Kind.GROUP,
-    "member",
+    keys.PrincipalOf.GROUP, "member",
 )  # fmt: skip
 ROLE: Final = Sort(
-    "role", keys.NEXT_ROLE, keys.role, keys.role_name, keys.role_name_range, RoleRecord, At.ROLE, Kind.ROLE, "assignee"
-)
+    "role", keys.NEXT_ROLE, keys.role, keys.role_name, keys.role_name_range, RoleRecord, At.ROLE, Kind.ROLE,
+    keys.PrincipalOf.ROLE, "assignee",
+)  # fmt: skip
 FLAGS: Final = ("exported", "open")
 
 
@@ -117,7 +120,13 @@ class Groups:
         number = self._number(owner, name)
         forgetting = Forgetting(self._relations.engine, self._clock_us)
         forgetting.place(owner, Place(self._sort.at, number))
-        self._store.commit([], [delete(self._sort.name_row(owner, name.encode())), delete(self._sort.row(number))])
+
+        def forget() -> None:
+            guards, policies = removal(self._store, owner, self._sort.of, number)
+            names = [delete(self._sort.name_row(owner, name.encode())), delete(self._sort.row(number))]
+            self._store.commit(guards, [*names, *policies])
+
+        repeated(forget)
         forgetting.place(owner, Place(self._sort.at, number))
         forgetting.subject(owner, Subject(self._sort.kind, owner, number))
 

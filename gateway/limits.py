@@ -77,6 +77,33 @@ COMMIT_ATTEMPTS: Final = 8
 GROUP_DESCRIPTION_CHARS: Final = 1_000
 """Longest description of a group or role (IAM: roles)."""
 
+ATTACHED_POLICIES: Final = 10
+"""Managed policies attached to one user, group or role (IAM's default quota)."""
+
+MANAGED_POLICIES: Final = 1_500
+"""Managed policies of a tenant (IAM's default quota)."""
+
+INLINE_USER_CHARS: Final = 2_048
+"""All inline policies of a user together, white space outside of texts not counted (IAM)."""
+
+INLINE_GROUP_CHARS: Final = 5_120
+"""The same of a group (IAM)."""
+
+INLINE_ROLE_CHARS: Final = 10_240
+"""The same of a role (IAM)."""
+
+POLICY_NAME_CHARS: Final = 128
+"""Longest name of a managed or inline policy (IAM)."""
+
+POLICY_DESCRIPTION_CHARS: Final = 1_000
+"""Longest description of a managed policy (IAM)."""
+
+PRINCIPAL_TAGS: Final = 50
+"""Tags of a user or role (IAM)."""
+
+POLICY_BODY_BYTES: Final = 1 << 20
+"""Body of an admin request with a policy: IAM's longest, 131 072 characters, each written as an escape, stays below."""
+
 RELATIONS_BODY_BYTES: Final = 4 << 20
 """Body of a write of relations: a thousand changes with the longest keys and some conditions stay below."""
 

@@ -11,9 +11,12 @@ from authz.policy.compiler import COMPILER_VERSION, compile_bucket_policy, compi
 from authz.policy.document import (
     BUCKET_POLICY_BYTES,
     IDENTITY_POLICY_CHARS,
+    TRUST_POLICY_CHARS,
     Document,
+    counted_chars,
     parse_bucket_policy,
     parse_identity_policy,
+    parse_trust_policy,
 )
 from authz.policy.errors import PolicyError
 from authz.policy.principals import NOBODY, Named, Principal, PrincipalKind, Resolved
@@ -24,6 +27,7 @@ __all__ = [
     "COMPILER_VERSION",
     "IDENTITY_POLICY_CHARS",
     "NOBODY",
+    "TRUST_POLICY_CHARS",
     "Document",
     "Named",
     "PolicyError",
@@ -32,7 +36,9 @@ __all__ = [
     "Resolved",
     "compile_bucket_policy",
     "compile_identity_policy",
+    "counted_chars",
     "is_public",
     "parse_bucket_policy",
     "parse_identity_policy",
+    "parse_trust_policy",
 ]

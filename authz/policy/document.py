@@ -31,6 +31,9 @@ BUCKET_POLICY_BYTES: Final = 20 << 10
 IDENTITY_POLICY_CHARS: Final = 6_144
 """Longest identity policy, white space outside of texts not counted (IAM: managed policy size)."""
 
+TRUST_POLICY_CHARS: Final = 2_048
+"""Longest trust policy of a role, counted likewise (IAM: role trust policy length)."""
+
 IDENTITY_POLICY_BYTES: Final = 128 << 10
 """Longest identity policy with its white space (IAM: a policy document parameter has at most 131 072 characters)."""
 
@@ -67,7 +70,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A policy. `bucket` is the bucket it hangs on, None for an identity policy."""
+    """A policy. `bucket` is the bucket it hangs on, None for a policy of a user, group or role."""
 
     statements: tuple[Statement, ...]
     bucket: str | None
@@ -82,16 +85,25 @@ def parse_bucket_policy(body: bytes, bucket: str) -> Document:
     return _Reader(bucket).document(_load(body))
 
 
-def parse_identity_policy(body: bytes) -> Document:
+def parse_identity_policy(body: bytes, most_chars: int = IDENTITY_POLICY_CHARS) -> Document:
     """Reads a policy of a user, group or role. PolicyError with IAM's sentence for MalformedPolicyDocument."""
+    return _Reader(None).document(_bounded(body, most_chars))
+
+
+def parse_trust_policy(body: bytes) -> Document:
+    """Reads who may assume a role: statements with a principal and without a resource. PolicyError likewise."""
+    return _Reader(None, trust=True).document(_bounded(body, TRUST_POLICY_CHARS))
+
+
+def _bounded(body: bytes, most_chars: int) -> dict[str, Json]:
     if body[:1] != b"{":
         raise PolicyError(errors.NOT_AN_OBJECT)
-    if len(body) > IDENTITY_POLICY_BYTES or _counted(body) > IDENTITY_POLICY_CHARS:
+    if len(body) > IDENTITY_POLICY_BYTES or counted_chars(body) > most_chars:
         raise PolicyError(errors.TOO_LARGE, too_large=True)
-    return _Reader(None).document(_load(body))
+    return _load(body)
 
 
-def _counted(body: bytes) -> int:
+def counted_chars(body: bytes) -> int:
     """Characters of a document as IAM counts them."""
     count, in_text, escaped = 0, False, False
     for char in body.decode("utf-8", "replace"):
@@ -147,10 +159,11 @@ def _no_constant(name: str) -> Json:
 
 
 class _Reader:
-    """Reads one document. `bucket` None: an identity policy."""
+    """Reads one document. `bucket` None: an identity policy, or with `trust` a role's trust policy."""
 
-    def __init__(self, bucket: str | None) -> None:
+    def __init__(self, bucket: str | None, *, trust: bool = False) -> None:
         self._bucket = bucket
+        self._trust = trust
         self._variables = False
 
     def document(self, root: dict[str, Json]) -> Document:
@@ -218,7 +231,7 @@ class _Reader:
         return value
 
     def _principals(self, item: dict[str, Json]) -> tuple[tuple[Principal, ...] | None, bool]:
-        if self._bucket is None:
+        if self._bucket is None and not self._trust:
             if "Principal" in item or "NotPrincipal" in item:
                 raise PolicyError(errors.HAS_PRINCIPAL)
             return None, False
@@ -239,11 +252,15 @@ class _Reader:
         return bits, every, patterns
 
     def _matched(self, text: str) -> int:
+        if self._trust and not text.lower().startswith("sts:"):
+            raise PolicyError(errors.TRUST_ACTION)
         if text == "*":
             return actions.ALL
         service, colon, name = text.partition(":")
         if not colon or not service or not name:
             raise PolicyError(errors.BAD_ACTION)
+        if self._trust:
+            return 0
         # A wildcard in the service's name reaches S3 only in an identity policy, as in IAM.
         ours = service.lower() == "s3" or (
             self._bucket is None and matches(parse_pattern(service.lower(), variables=False), "s3")
@@ -259,9 +276,13 @@ class _Reader:
 
     def _resources(self, item: dict[str, Json]) -> tuple[tuple[Pattern, ...], bool, set[Level]]:
         """Patterns of paths, whether they are turned around, and what they can be: the bucket, objects in it."""
-        value, turned = _either(item, "Resource")
         found: list[Pattern] = []
         levels: set[Level] = set()
+        if self._trust:
+            if named := {"Resource", "NotResource"} & item.keys():
+                raise PolicyError(f"Has prohibited field {min(named)}")
+            return (), False, levels
+        value, turned = _either(item, "Resource")
         for text in _texts(value, errors.BAD_RESOURCE):
             pattern = self._path(text)
             if pattern is None:

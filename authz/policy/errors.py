@@ -15,6 +15,7 @@ BAD_KEY: Final = "Policy has an invalid condition key"
 NOT_APPLICABLE: Final = "Action does not apply to any resource(s) in statement"
 ALLOW_NOT_PRINCIPAL: Final = "Allow with NotPrincipal is an unsupported combination"
 HAS_PRINCIPAL: Final = "Policy document should not specify a principal."
+TRUST_ACTION: Final = "AssumeRole policy may only specify STS AssumeRole actions."
 BAD_SID: Final = (
     "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*"
 )

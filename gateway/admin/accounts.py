@@ -62,6 +62,10 @@ def _remove_key(call: Call) -> None:
     call.services.accounts.remove_key(call.path["access_key"])
 
 
+def _change_key(call: Call) -> None:
+    call.services.accounts.disable_key(call.path["access_key"], disabled=call.body["disabled"])
+
+
 OPERATIONS: Final = (
     Operation("GET", "/v1/tenants", "listTenants", "Tenants by name", _tenants, answer=array(_SHOWN_TENANT)),
     Operation(
@@ -136,6 +140,16 @@ OPERATIONS: Final = (
         status=201,
         answer=record(needs=_KEY | {"secret_key": text()}),
         problems=("missing", "conflict"),
+    ),
+    Operation(
+        "PATCH",
+        "/v1/keys/{access_key}",
+        "changeKey",
+        "Disable an access key or enable it again; what a disabled one signs is refused when this answers",
+        _change_key,
+        body=record(needs={"disabled": flag()}),
+        status=204,
+        problems=("refused", "missing"),
     ),
     Operation(
         "DELETE",

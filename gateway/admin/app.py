@@ -13,7 +13,7 @@ from typing import Final
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from gateway.admin import accounts, buckets, groups, openapi, relations, schemas, system
+from gateway.admin import accounts, groups, identities, openapi, relations, schemas, system
 from gateway.admin.operation import Access, AdminServices, Call, Operation, endpoint
 from gateway.admin.problems import HANDLERS
 from gateway.admin.shapes import Json, Shape
@@ -38,9 +38,9 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     _DESCRIPTION,
     *accounts.OPERATIONS,
     *groups.OPERATIONS,
+    *identities.OPERATIONS,
     *relations.OPERATIONS,
     *schemas.OPERATIONS,
-    *buckets.OPERATIONS,
 )
 
 

@@ -25,10 +25,10 @@ from authz.model import Kind, Subject
 from gateway.accounts import Accounts
 from gateway.admin.problems import Refusal
 from gateway.admin.shapes import Json, Shape, check
-from gateway.bucket_settings import BucketSettings
 from gateway.errors import AccountError
 from gateway.forgetting import Forgetting
 from gateway.groups import Groups
+from gateway.identity import Identities
 from gateway.limits import ADMIN_BODY_BYTES
 
 _CHALLENGE: Final = {"www-authenticate": 'Basic realm="panthera"'}
@@ -53,8 +53,8 @@ class AdminServices:
     relations: Relations
     groups: Groups
     roles: Groups
+    identities: Identities
     forgetting: Forgetting
-    settings: BucketSettings
     ready: Callable[[], bool]
     watchers: set[object] = field(default_factory=set)
 
@@ -92,6 +92,12 @@ class Call:
     def groups(self, word: str) -> Groups:
         """Groups or roles as the caller may see them."""
         found = self.services.groups if word == "group" else self.services.roles
+        return found if self.viewer is None else found.seen_from(self.viewer)
+
+    @property
+    def identities(self) -> Identities:
+        """Identities as the caller may see them."""
+        found = self.services.identities
         return found if self.viewer is None else found.seen_from(self.viewer)
 
 

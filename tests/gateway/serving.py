@@ -17,7 +17,6 @@ import uvicorn
 from world import ROOT, World
 
 from gateway.admin.app import AdminServices, admin_app
-from gateway.bucket_settings import BucketSettings
 from gateway.remote import Remote
 
 
@@ -72,8 +71,8 @@ def services(world: World, ready: Callable[[], bool]) -> AdminServices:
         relations=world.relations,
         groups=world.groups,
         roles=world.roles,
+        identities=world.identities,
         forgetting=world.forgetting,
-        settings=BucketSettings(world.store),
         ready=ready,
     )
 

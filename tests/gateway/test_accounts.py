@@ -257,3 +257,28 @@ def test_a_store_from_before_grants_gets_the_rows_that_find_grantees(world: Worl
             world.store.commit([], [("delete", key, None)])
     world.accounts.bootstrap(ROOT)
     assert world.store.scan(b"", b"\xff", 1000) == rows
+
+
+def test_a_disabled_key_is_none_until_it_is_enabled(world: World) -> None:
+    world.other()
+    key = world.accounts.add_key("other", "ann")
+    pair = (key["access_key"], key["secret_key"])
+    world.accounts.disable_key(key["access_key"], disabled=True)
+    assert world.accounts.credential(*pair) is None
+    assert [shown["disabled"] for shown in world.accounts.keys("other", "ann")] == [True]
+    world.accounts.disable_key(key["access_key"], disabled=False)
+    record = world.accounts.credential(*pair)
+    assert record is not None
+    assert record.tenant_admin
+    refused("missing", lambda: world.accounts.disable_key("nothing", disabled=True))
+
+
+def test_one_key_of_root_stays_enabled(world: World) -> None:
+    second = world.accounts.add_key("default", "root")["access_key"]
+    world.accounts.disable_key(second, disabled=True)
+    refused("refused", lambda: world.accounts.disable_key(ROOT.access_key, disabled=True))
+    refused("refused", world.accounts.remove_key, ROOT.access_key)
+    world.accounts.disable_key(second, disabled=False)
+    world.accounts.disable_key(ROOT.access_key, disabled=True)
+    refused("refused", world.accounts.remove_key, second)
+    world.accounts.remove_key(ROOT.access_key)

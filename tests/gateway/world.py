@@ -17,6 +17,7 @@ from gateway.accounts import Accounts, RootKey
 from gateway.errors import Code, S3Error
 from gateway.forgetting import Forgetting
 from gateway.groups import GROUP, ROLE, Groups
+from gateway.identity import Identities
 from gateway.model import Answer, Call, Caller, Place
 from gateway.ops.table import ACTIONS, HANDLERS
 from gateway.wire import checksums
@@ -52,6 +53,7 @@ class World:
         self.groups, self.roles = (
             Groups(sort, self.store, self.relations, lambda: self.now_us) for sort in (GROUP, ROLE)
         )
+        self.identities = Identities(self.store, lambda: self.now_us)
 
     def caller(self, tenant: str, user: str) -> Caller:
         """The caller that a key of this user would be."""
@@ -82,34 +84,22 @@ class World:
         if row.body_bytes:
             checksums.verify(headers or {}, body, required=False)
         assert row.handler is not None
-        return row.handler(self.made(op, bucket, key, body=body, query=query, headers=headers, caller=caller))
-
-    def made(
-        self,
-        op: str,
-        bucket: str = "",
-        key: bytes = b"",
-        *,
-        body: bytes = b"",
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        caller: Caller | None = None,
-    ) -> Call:
-        """What a handler takes."""
-        return Call(
-            op=op,
-            request_id="REQUEST",
-            bucket=bucket,
-            key=key,
-            query=query or {},
-            headers=headers or {},
-            body=body,
-            caller=caller or self.root,
-            now_us=self.now_us,
-            bucket_record=self.store.get(keys.bucket(bucket.encode())) if bucket else None,
-            store=self.store,
-            place=Place(self.region, self.ownership),
-            leftovers=self.forgetting,
+        return row.handler(
+            Call(
+                op=op,
+                request_id="REQUEST",
+                bucket=bucket,
+                key=key,
+                query=query or {},
+                headers=headers or {},
+                body=body,
+                caller=caller or self.root,
+                now_us=self.now_us,
+                bucket_record=self.store.get(keys.bucket(bucket.encode())) if bucket else None,
+                store=self.store,
+                place=Place(self.region, self.ownership),
+                leftovers=self.forgetting,
+            )
         )
 
     def bucket(self, name: str = "bucket") -> int:

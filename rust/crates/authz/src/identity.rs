@@ -212,6 +212,17 @@ impl Identities {
         let (groups, depends, memberships) = self.engine.groups_of(Grantee::user(tenant, user)?, moment)?;
         let snapshot = self.meta.snapshot()?;
         let mut identity = names(&*snapshot, tenant, user)?;
+        if identity.username.is_none() {
+            // The root user is subject to no policy: nobody locks the last door from inside.
+            return Ok(KeptIdentity {
+                user: (tenant, user),
+                generation,
+                memberships,
+                at: moment.now,
+                depends,
+                identity,
+            });
+        }
         identity.own = self.holding(&*snapshot, (tenant, PrincipalOf::User, user.0), generation)?;
         for (group, grants) in groups {
             let holding = self.holding(&*snapshot, (tenant, PrincipalOf::Group, group), generation)?;

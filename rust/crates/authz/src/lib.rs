@@ -16,7 +16,6 @@ mod bulk;
 mod codec;
 mod condition;
 mod decision;
-mod elsewhere;
 mod engine;
 mod error;
 mod eval;
@@ -54,7 +53,6 @@ pub use decision::{
     Action, Authentication, Context, Decision, NoRequest, NotUnderstood, ObjectAccess, ObjectLookup, Question, Reason,
     RequestFacts, Resource, Subject, Verdict,
 };
-pub use elsewhere::Elsewhere;
 pub use engine::{Answer, Engine, Moment, Settings, Sizes, Spot};
 pub use error::AuthzError;
 pub use explain::{Expanded, Explanation, Granted};

@@ -9,7 +9,6 @@ mod control;
 mod core;
 mod datadir;
 mod decisions;
-mod listings;
 mod relation_values;
 mod relations;
 mod schema;
