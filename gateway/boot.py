@@ -25,12 +25,14 @@ from authz.api import Relations
 from authz.whole import WholeDecision
 from gateway.accounts import Accounts, RootKey
 from gateway.admin.app import AdminServices, admin_app
+from gateway.bucket_settings import BucketSettings
 from gateway.config import Config
 from gateway.dispatch import Dispatcher
 from gateway.errors import SettingError
 from gateway.forgetting import Forgetting
 from gateway.groups import GROUP, ROLE, Groups
 from gateway.identity import Identities, recompile_identities
+from gateway.knowing import knowing
 from gateway.model import Place
 from gateway.ops.grants import OWNERSHIPS
 from gateway.ops.policy import recompile
@@ -95,7 +97,7 @@ async def _run(config: Config, core: Core, say: Callable[[str], None]) -> None:
     if recompiled := recompile_identities(core):
         _log.info("compiled the policies of %s identities again for this version", recompiled)
     services = _admin_services(core, accounts, lambda: not stop.is_set())
-    dispatcher = Dispatcher(loop, HANDLERS, core, _place(config), services.forgetting)
+    dispatcher = Dispatcher(loop, HANDLERS, core, _place(config), services.forgetting, knowing(core, core))
     with _admin_socket(config) as admin_socket:
         admin_url = "http://{}:{}".format(*_named(admin_socket))
         bound = _listen(config, core, dispatcher)
@@ -136,6 +138,7 @@ def _admin_services(core: Core, accounts: Accounts, ready: Callable[[], bool]) -
         roles=Groups(ROLE, core, relations, _clock_us),
         identities=Identities(core, _clock_us),
         forgetting=Forgetting(relations.engine, _clock_us),
+        settings=BucketSettings(core),
         ready=ready,
     )
 

@@ -20,6 +20,7 @@ import click
 
 from gateway.asking import Command, ask, client_options, die, print_json, print_table
 from gateway.cli_authz import COMMANDS
+from gateway.cli_buckets import bucket
 from gateway.cli_policy import policy
 from gateway.cli_schema import schema
 from gateway.config import DEFAULT, SETTINGS, load, shown
@@ -53,7 +54,7 @@ def main() -> None:
     """An S3-compatible object gateway."""
 
 
-for _command in (*COMMANDS, policy, schema):
+for _command in (*COMMANDS, policy, schema, bucket):
     main.add_command(_command)
 
 

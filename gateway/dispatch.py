@@ -10,13 +10,13 @@ no effect.
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol
 
 from gateway.errors import Code, S3Error
 from gateway.limits import HANDLER_THREADS
-from gateway.model import Answer, Call, Caller, Leftovers, Place
+from gateway.model import Answer, Call, Caller, Known, Leftovers, Place
 from gateway.ops.row import Row
 from gateway.wire import checksums
 from storage.api import Metastore, StoreError
@@ -40,6 +40,8 @@ class ControlRequest(Protocol):
     canonical_id: str
     display_name: str
     now_us: int
+    source_ip: str
+    secure: bool
     bucket_record: bytes | None
 
     def respond(self, status: int, headers: Sequence[tuple[str, str]], body: bytes) -> None:
@@ -59,12 +61,14 @@ class Dispatcher:
         store: Metastore,
         place: Place,
         leftovers: Leftovers | None = None,
+        knowing: Callable[[ControlRequest], Known] | None = None,
     ) -> None:
         self._loop = loop
         self._rows = rows
         self._store = store
         self._place = place
         self._leftovers = leftovers
+        self._knowing = knowing
         self._pool = ThreadPoolExecutor(HANDLER_THREADS, thread_name_prefix="control")
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -103,7 +107,8 @@ class Dispatcher:
         row = self._rows.get(request.op)
         if row is None or row.handler is None:
             raise S3Error(Code.NOT_IMPLEMENTED, f"{request.op} is not implemented.")
-        call = call_of(request, self._store, self._place, self._leftovers)
+        known = None if self._knowing is None else self._knowing(request)
+        call = call_of(request, self._store, self._place, self._leftovers, known)
         if row.body_bytes:
             checksums.verify(call.headers, call.body, required=row.checksum)
         return row.handler(call)
@@ -115,7 +120,13 @@ class Dispatcher:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def call_of(request: ControlRequest, store: Metastore, place: Place, leftovers: Leftovers | None = None) -> Call:
+def call_of(
+    request: ControlRequest,
+    store: Metastore,
+    place: Place,
+    leftovers: Leftovers | None = None,
+    known: Known | None = None,
+) -> Call:
     """The border's request as the value handlers take."""
     headers: dict[str, str] = {}
     for name, value in request.headers:
@@ -143,4 +154,5 @@ def call_of(request: ControlRequest, store: Metastore, place: Place, leftovers: 
         store=store,
         place=place,
         leftovers=leftovers,
+        known=known,
     )

@@ -3,7 +3,7 @@
 Belongs here: immutable data that several families share. Does not belong here: I/O, parsing, rendering, decisions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -42,13 +42,23 @@ class Leftovers(Protocol):
         """Everything granted on or in a bucket; how many relations there were."""
 
 
+class Known(Protocol):
+    """Which buckets the caller of one request may know of."""
+
+    def all_of(self, buckets: Sequence[tuple[str, bytes]]) -> Sequence[object]:
+        """For each bucket, as name and record, something true or false."""
+
+    def elsewhere(self) -> Sequence[str]:
+        """Names of buckets of other tenants that may be among them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request, parsed, routed, authenticated and authorized. Header names are lower-case; the first value counts.
 
-        `bucket_record` is the stored record of the bucket the request names, None when the request names none or the
-    `now_us` is when the request arrived, in microseconds since 1970. `leftovers` is None
-        where there are no relations.
+    `bucket_record` is the stored record of the bucket the request names, None when the request names none. `now_us` is
+    when the request arrived, in microseconds since 1970. `leftovers` is None where there are no relations, `known`
+    where a caller may know of its own tenant's buckets and no others.
     """
 
     op: str
@@ -64,6 +74,7 @@ class Call:
     store: Metastore
     place: Place
     leftovers: Leftovers | None = None
+    known: Known | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,17 @@ class Core:
     def metrics(self) -> str:
         """Prometheus text of the data plane."""
     def relations(self) -> Relations: ...
+    def knows_buckets(
+        self, who: tuple[int, int, bool], buckets: Sequence[tuple[str, bytes]], when: tuple[int, str, bool]
+    ) -> bytes:
+        """For each bucket, as name and record, 1 or 0: whether the user may know of it.
+
+        `who` is tenant, user and whether it administers its tenant; `when` microseconds, address, whether over TLS.
+        """
+    def named_elsewhere(
+        self, who: tuple[int, int, bool], when: tuple[int, str, bool]
+    ) -> tuple[list[int], list[tuple[int, int]]]:
+        """Tenants, and buckets as tenant and number, of other tenants whose relations name the user."""
 
 @final
 class Relations:

@@ -25,6 +25,7 @@ from authz.model import Kind, Subject
 from gateway.accounts import Accounts
 from gateway.admin.problems import Refusal
 from gateway.admin.shapes import Json, Shape, check
+from gateway.bucket_settings import BucketSettings
 from gateway.errors import AccountError
 from gateway.forgetting import Forgetting
 from gateway.groups import Groups
@@ -55,6 +56,7 @@ class AdminServices:
     roles: Groups
     identities: Identities
     forgetting: Forgetting
+    settings: BucketSettings
     ready: Callable[[], bool]
     watchers: set[object] = field(default_factory=set)
 

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -16,7 +17,8 @@ _TOKEN_VERSION: Final = b"1"
 
 
 def list_buckets(call: Call) -> Answer:
-    """The caller's tenant's buckets in name order, by pages when the client asks for them.
+    """The buckets the caller may know of in name order, by pages when the client asks for them: of its own tenant, and
+    those of others that grant it something. The owner is the caller, as AWS has it.
 
     `max-buckets` 1 to 10 000, `prefix`, `bucket-region`, `continuation-token` as the last page gave it
     (InvalidArgument otherwise). AWS: ListBuckets.
@@ -69,38 +71,47 @@ def _token(name: str) -> str:
     return base64.b64encode(_TOKEN_VERSION + name.encode(), altchars=b"-_").decode()
 
 
-def _page(
-    call: Call, prefix: str, region: str | None, *, after: str, limit: int
-) -> tuple[list[tuple[str, BucketRecord]], bool]:
+_Found = list[tuple[str, BucketRecord]]
+
+
+def _page(call: Call, prefix: str, region: str | None, *, after: str, limit: int) -> tuple[_Found, bool]:
     """At most `limit` buckets after `after`, and whether there are more."""
+    found = _elsewhere(call, prefix, region, after) + _own(call, prefix, region, after=after, limit=limit)
+    found.sort(key=lambda bucket: bucket[0])
+    return found[:limit], len(found) > limit
+
+
+def _own(call: Call, prefix: str, region: str | None, *, after: str, limit: int) -> _Found:
+    """Buckets of the caller's tenant; one more than the limit when there are more."""
     start, end = keys.tenant_bucket_range(call.caller.tenant)
     first = keys.tenant_bucket(call.caller.tenant, prefix.encode())
     if after >= prefix:
         first = keys.tenant_bucket(call.caller.tenant, after.encode() + b"\0")
-    found: list[tuple[str, BucketRecord]] = []
-    while True:
-        rows = call.store.scan(first, end, limit + 1 - len(found))
-        for row, _ in rows:
-            name = row[len(start) :].decode()
-            if not name.startswith(prefix):
-                return found, False
-            record = _of_region(call, name, region)
-            if record is not None:
-                found.append((name, record))
-        if len(found) > limit:
-            return found[:limit], True
-        if not rows:
-            return found, False
+    found: _Found = []
+    while rows := call.store.scan(first, end, limit + 1):
+        names = [row[len(start) :].decode() for row, _ in rows]
+        found += _known(call, [name for name in names if name.startswith(prefix)], region)
+        if len(found) > limit or not names[-1].startswith(prefix):
+            break
         first = rows[-1][0] + b"\0"
+    return found[: limit + 1]
 
 
-def _of_region(call: Call, name: str, region: str | None) -> BucketRecord | None:
-    """The bucket's record, None when it is elsewhere or was deleted since its name was read."""
-    value = call.store.get(keys.bucket(name.encode()))
-    if value is None:
-        return None
-    record = BucketRecord.decode(value)
-    return record if region in (None, record.region or call.place.region) else None
+def _elsewhere(call: Call, prefix: str, region: str | None, after: str) -> _Found:
+    """Buckets of other tenants that grant the caller something."""
+    if call.known is None:
+        return []
+    names = [name for name in call.known.elsewhere() if name.startswith(prefix) and name > after]
+    return [(name, record) for name, record in _known(call, names, region) if record.tenant != call.caller.tenant]
+
+
+def _known(call: Call, names: Sequence[str], region: str | None) -> _Found:
+    """The buckets of these names that are there, in the region, and that the caller may know of."""
+    values = [(name, call.store.get(keys.bucket(name.encode()))) for name in names]
+    rows = [(name, value) for name, value in values if value is not None]
+    known = [True] * len(rows) if call.known is None else call.known.all_of(rows)
+    records = [(name, BucketRecord.decode(value)) for (name, value), shown in zip(rows, known, strict=True) if shown]
+    return [(name, record) for name, record in records if region in (None, record.region or call.place.region)]
 
 
 def _bucket(name: str, record: BucketRecord, region: str) -> Tree:

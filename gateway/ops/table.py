@@ -79,12 +79,7 @@ def _row(
 
 _TAGS: Final = (("x-amz-tagging", "s3:PutObjectTagging"),)
 _ACL: Final = (("x-amz-acl", "s3:PutObjectAcl"), ("x-amz-grant-*", "s3:PutObjectAcl"))
-_LOCK: Final = (
-    ("x-amz-object-lock-mode", "s3:PutObjectRetention"),
-    ("x-amz-object-lock-retain-until-date", "s3:PutObjectRetention"),
-    ("x-amz-object-lock-legal-hold", "s3:PutObjectLegalHold"),
-)
-_CREATION: Final = (*_TAGS, *_ACL, *_LOCK)
+_CREATION: Final = (*_TAGS, *_ACL)
 """What creating an object may ask for beside s3:PutObject."""
 _BYPASS: Final = (("x-amz-bypass-governance-retention", "s3:BypassGovernanceRetention"),)
 _NEW_BUCKET: Final = (
@@ -110,7 +105,8 @@ _MODEL: Final = (
     _row("CreateSession", "GET bucket ?session", "s3express:CreateSession"),
     # Objects
     _row("PutObject", "PUT object", "s3:PutObject", also=_CREATION, native=True, event="s3:ObjectCreated:Put"),
-    _row("PostObject", "POST bucket", "s3:PutObject", native=True, event="s3:ObjectCreated:Post", auth=Auth.FORM),
+    _row("PostObject", "POST bucket", "s3:PutObject", also=_CREATION, native=True,
+         event="s3:ObjectCreated:Post", auth=Auth.FORM),
     _row("CopyObject", "PUT object", "s3:PutObject", also=_CREATION, native=True, header="x-amz-copy-source",
          event="s3:ObjectCreated:Copy"),
     _row("GetObject", "GET object", "s3:GetObject", version="s3:GetObjectVersion", native=True, params=_GET_PARAMS,

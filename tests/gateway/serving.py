@@ -17,6 +17,7 @@ import uvicorn
 from world import ROOT, World
 
 from gateway.admin.app import AdminServices, admin_app
+from gateway.bucket_settings import BucketSettings
 from gateway.remote import Remote
 
 
@@ -73,6 +74,7 @@ def services(world: World, ready: Callable[[], bool]) -> AdminServices:
         roles=world.roles,
         identities=world.identities,
         forgetting=world.forgetting,
+        settings=BucketSettings(world.store),
         ready=ready,
     )
 

@@ -38,6 +38,8 @@ class Request:
     canonical_id: str = "00" * 32
     display_name: str = "root"
     now_us: int = 0
+    source_ip: str = "127.0.0.1"
+    secure: bool = False
     bucket_record: bytes | None = None
     answers: list[tuple[Any, ...]] = field(default_factory=list)
     answered: threading.Event = field(default_factory=threading.Event)

@@ -84,22 +84,34 @@ class World:
         if row.body_bytes:
             checksums.verify(headers or {}, body, required=False)
         assert row.handler is not None
-        return row.handler(
-            Call(
-                op=op,
-                request_id="REQUEST",
-                bucket=bucket,
-                key=key,
-                query=query or {},
-                headers=headers or {},
-                body=body,
-                caller=caller or self.root,
-                now_us=self.now_us,
-                bucket_record=self.store.get(keys.bucket(bucket.encode())) if bucket else None,
-                store=self.store,
-                place=Place(self.region, self.ownership),
-                leftovers=self.forgetting,
-            )
+        return row.handler(self.made(op, bucket, key, body=body, query=query, headers=headers, caller=caller))
+
+    def made(
+        self,
+        op: str,
+        bucket: str = "",
+        key: bytes = b"",
+        *,
+        body: bytes = b"",
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        caller: Caller | None = None,
+    ) -> Call:
+        """What a handler takes."""
+        return Call(
+            op=op,
+            request_id="REQUEST",
+            bucket=bucket,
+            key=key,
+            query=query or {},
+            headers=headers or {},
+            body=body,
+            caller=caller or self.root,
+            now_us=self.now_us,
+            bucket_record=self.store.get(keys.bucket(bucket.encode())) if bucket else None,
+            store=self.store,
+            place=Place(self.region, self.ownership),
+            leftovers=self.forgetting,
         )
 
     def bucket(self, name: str = "bucket") -> int:

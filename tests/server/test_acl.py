@@ -5,8 +5,6 @@ Who gets in by a list is `test_acl_access.py`.
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,7 +13,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from running import PANTHERA, Server, running
+from person import Person
+from running import PANTHERA, running
 
 ALL_USERS = "http://acs.amazonaws.com/groups/global/AllUsers"
 
@@ -26,31 +25,6 @@ def refused(act: Callable[..., Any], **words: Any) -> tuple[int, str]:
         act(**words)
     answer = caught.value.response
     return answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"]
-
-
-class Person:
-    """Somebody with a tenant and a key, and boto3's client for it."""
-
-    def __init__(self, server: Server, make: Callable[..., Any], name: str) -> None:
-        env = os.environ | server.env
-
-        def panthera(*words: str) -> dict[str, Any]:
-            done = subprocess.run([PANTHERA, *words, "--json"], env=env, check=True, capture_output=True, text=True)
-            found: dict[str, Any] = json.loads(done.stdout)
-            return found
-
-        self.arn = f"arn:aws:iam::{panthera('tenant', 'add', name)['id']:012}:user/tester"
-        user = panthera(
-            "user", "add", name, "tester", "--admin", "--display-name", name, "--email", f"{name}@example.com"
-        )
-        key = panthera("key", "add", name, "tester")
-        self.id, self.email = user["canonical_id"], user["email"]
-        self._make = lambda **config: make(server.url, key=key["access_key"], secret=key["secret_key"], **config)
-        self.s3 = self._make()
-
-    def client(self, **config: Any) -> Any:
-        """Another client of the same person."""
-        return self._make(**config)
 
 
 @pytest.fixture(scope="module")

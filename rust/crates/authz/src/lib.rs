@@ -16,6 +16,7 @@ mod bulk;
 mod codec;
 mod condition;
 mod decision;
+mod elsewhere;
 mod engine;
 mod error;
 mod eval;
@@ -53,6 +54,7 @@ pub use decision::{
     Action, Authentication, Context, Decision, NoRequest, NotUnderstood, ObjectAccess, ObjectLookup, Question, Reason,
     RequestFacts, Resource, Subject, Verdict,
 };
+pub use elsewhere::Elsewhere;
 pub use engine::{Answer, Engine, Moment, Settings, Sizes, Spot};
 pub use error::AuthzError;
 pub use explain::{Expanded, Explanation, Granted};

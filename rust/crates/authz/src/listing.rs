@@ -7,7 +7,7 @@ use panthera_meta::records::{BucketRecord, ListingMode};
 
 use crate::authorizer::{Authorizer, principal, restricted};
 use crate::beside::Said;
-use crate::decision::{Decision, Question, Reason, Verdict};
+use crate::decision::{Decision, Question, Reason, Subject, Verdict};
 use crate::engine::{Engine, Moment, Spot};
 use crate::error::AuthzError;
 use crate::model::{Grantee, Relation};
@@ -69,6 +69,16 @@ impl Authorizer {
         let search = Search { engine, question, bucket, said, moment };
         match search.open(Permission::Know, b"").map(|mut all| all.is_empty_within(SEARCHED_WINDOWS)) {
             Ok(Some(false)) => Decision { verdict: Verdict::Allow, reason: Reason::Granted, ..decision },
+            _ => decision,
+        }
+    }
+
+    /// Whether the caller may ask which buckets there are: everybody who signs, unless something forbids it. Which it
+    /// is told of is asked bucket by bucket ([`Self::knows`]); who has the right to the action itself is told of all.
+    pub fn asks_for_buckets(&self, question: &Question<'_>) -> Decision {
+        let decision = self.decide(question);
+        match (decision.reason, question.subject) {
+            (Reason::NotGranted, Subject::User { .. }) => Decision { verdict: Verdict::Allow, ..decision },
             _ => decision,
         }
     }

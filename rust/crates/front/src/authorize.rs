@@ -3,9 +3,10 @@
 //! Belongs here: from a matched and authenticated request to questions, and from answers to errors. Does not belong
 //! here: any decision (crate `authz`).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use panthera_authz::{
     Action, Authentication, Context, Listing, ObjectLookup, Question, RequestFacts, Resource, Subject, Visible,
 };
@@ -14,6 +15,7 @@ use panthera_meta::keys;
 use panthera_meta::records::{BucketRecord, UserRecord};
 use panthera_object::{Document, Sent, StoredObject};
 use panthera_wire::auth::SignatureVersion;
+use panthera_wire::headers;
 
 use crate::pipeline::{Known, Matched, Peer};
 use crate::server::Shared;
@@ -78,14 +80,10 @@ pub(crate) fn authorize(
         key,
         object: stored.as_ref().map(|object| object as &dyn ObjectLookup),
     };
-    let document = match (&*matched.row.name, &known.document) {
-        ("PutObjectTagging", Some(body)) => Document::Tagging(body),
-        ("CreateBucket", Some(body)) => Document::CreateBucket(body),
-        _ => Document::None,
-    };
-    let request = &Sent { headers: &head.headers, query: &matched.query, document };
+    let headers = &*meant_headers(matched, known, &head.headers)?;
+    let request = &Sent { headers, query: &matched.query, document: document(matched, known) };
     // DeleteObjects asks for each key it names: nobody needs a right on the bucket to send it.
-    let asked = matched.row.actions(&head.headers, &matched.query).filter(|_| !matched.row.asks_each_key());
+    let asked = matched.row.actions(headers, &matched.query).filter(|_| !matched.row.asks_each_key());
     let mut visible = None;
     for action in asked {
         let listing = ask(shared, matched, &Question { subject, action, resource, context, request });
@@ -104,6 +102,42 @@ pub(crate) fn authorize(
     }
 }
 
+/// The headers that operations will read: those sent, those a presigned URL carries in its query, and for forms the
+/// fields that stand for headers. What is decided here must be what is done later.
+fn meant_headers<'a>(matched: &Matched<'_>, known: &Known, sent: &'a HeaderMap) -> S3Result<Cow<'a, HeaderMap>> {
+    let hoisted =
+        |(name, _): &(String, String)| name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"));
+    if known.form.fields.is_empty() && !matched.query.0.iter().any(hoisted) {
+        return Ok(Cow::Borrowed(sent));
+    }
+    let mut headers = sent.clone();
+    headers::adopt_hoisted(&mut headers, &matched.query.0)?;
+    for (name, value) in &known.form.fields {
+        let name = match name.as_str() {
+            "acl" => "x-amz-acl",
+            "tagging" => "x-amz-tagging",
+            other if other.starts_with("x-amz-") => other,
+            _ => continue,
+        };
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value)) {
+            headers.insert(name, value);
+        }
+    }
+    Ok(Cow::Owned(headers))
+}
+
+/// The document that policies may ask about.
+fn document<'a>(matched: &Matched<'_>, known: &'a Known) -> Document<'a> {
+    match (&*matched.row.name, &known.document) {
+        ("PutObjectTagging", Some(body)) => Document::Tagging(body),
+        ("CreateBucket", Some(body)) => Document::CreateBucket(body),
+        _ => match known.form.fields.iter().find(|(name, _)| name == "tagging") {
+            Some((_, tags)) => Document::Tagging(tags),
+            None => Document::None,
+        },
+    }
+}
+
 /// The answer to one of a request's questions. Only operations that list are told to do it in part.
 fn ask(shared: &Shared, matched: &Matched<'_>, question: &Question<'_>) -> Listing {
     let decision = match matched.row.asks(question.action) {
@@ -112,6 +146,7 @@ fn ask(shared: &Shared, matched: &Matched<'_>, question: &Question<'_>) -> Listi
             return shared.authz.listing(question, prefix.as_bytes());
         }
         Asks::Bucket => shared.authz.knows(question),
+        Asks::Buckets => shared.authz.asks_for_buckets(question),
         Asks::Action => shared.authz.decide(question),
     };
     if decision.allowed() { Listing::Everything } else { Listing::Denied(decision) }

@@ -94,6 +94,8 @@ pub enum Asks {
     Names,
     /// Whether the caller may know of the bucket.
     Bucket,
+    /// Whether the caller may ask which buckets there are: the operation shows only those it may know of.
+    Buckets,
 }
 
 /// A compiled row.
@@ -155,6 +157,7 @@ impl Operation {
                 Asks::Names
             }
             ("s3:ListBucket" | "s3:GetBucketLocation", _) => Asks::Bucket,
+            ("s3:ListAllMyBuckets", _) => Asks::Buckets,
             _ => Asks::Action,
         }
     }

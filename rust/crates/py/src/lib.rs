@@ -9,6 +9,7 @@ mod control;
 mod core;
 mod datadir;
 mod decisions;
+mod listings;
 mod relation_values;
 mod relations;
 mod schema;
