@@ -1,4 +1,4 @@
-"""Policies the slow way: straight from the JSON, with regular expressions and lists. Shares no code with `authz.policy`.
+"""Policies the slow way: straight from the JSON, with regular expressions and lists. No code of `authz.policy` in it.
 
 Belongs here: what a policy means, written a second time. A case is what `tests/vectors/policy/*.json` has: the document
 as JSON, who asks, for what, on what, with which values of condition keys.
@@ -14,7 +14,7 @@ STAR, ONE = "\ue000", "\ue001"
 """Wildcards after reading: private characters, so that a literal star is told from one."""
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     pass
 
 
@@ -70,7 +70,7 @@ class Statement:
             known_name, known_slash, known_suffix = known.partition("/")
             if known_name.lower() + known_slash + known_suffix == wanted:
                 if values is None:
-                    raise Unavailable
+                    raise UnavailableError
                 return [shown(value) for value in values]
         return []
 
@@ -100,11 +100,19 @@ class Statement:
             return "named"
         turned = "NotPrincipal" in self.statement
         element = self.statement["NotPrincipal" if turned else "Principal"]
-        names = ["*"] if element == "*" else [name for kind in ("AWS", "CanonicalUser") for name in listed(element.get(kind, []))]
+        names = (
+            ["*"]
+            if element == "*"
+            else [name for kind in ("AWS", "CanonicalUser") for name in listed(element.get(kind, []))]
+        )
         asking = self.case["principal"]
         account = asking.get("account")
         accounts = {account, f"arn:aws:iam::{account}:root"} if account else set()
-        own = {f"arn:aws:iam::{account}:{asking['kind']}/{asking.get('name')}", asking.get("canonical")} if account else set()
+        own = (
+            {f"arn:aws:iam::{account}:{asking['kind']}/{asking.get('name')}", asking.get("canonical")}
+            if account
+            else set()
+        )
         has_account, has_own = bool(accounts & set(names)), bool(own & set(names))
         root = asking.get("root", False)
         if turned:
@@ -124,13 +132,16 @@ class Statement:
                 hits.append(True)
                 continue
             parts = text.split(":", 5)
-            heads = [like(self.read(part, wild=True, variables=False), own) for part, own in zip(parts, ["arn", "aws", "s3", "", ""], strict=False)]
+            heads = [
+                like(self.read(part, wild=True, variables=False), own)
+                for part, own in zip(parts, ["arn", "aws", "s3", "", ""], strict=False)
+            ]
             if not all(heads):
                 hits.append(False)
                 continue
             try:
                 pattern = self.read(parts[5], wild=True)
-            except Unavailable:
+            except UnavailableError:
                 hits.append(UNKNOWN)
                 continue
             hits.append(None if pattern is None else like(pattern, arn[len("arn:aws:s3:::") :]))
@@ -146,7 +157,7 @@ class Statement:
         if_exists = base != plain
         try:
             values = self.values(key)
-        except Unavailable:
+        except UnavailableError:
             return UNKNOWN
         if base == "Null":
             return any((said(one).lower() == "true") == (not values) for one in wanted)
@@ -178,13 +189,15 @@ class Statement:
                 return like(pattern, value)
             if operator.startswith("Arn"):
                 return self.arn(wanted, value)
-        except Unavailable:
+        except UnavailableError:
             return UNKNOWN
         if operator == "BinaryEquals":
             return base64.b64decode(wanted) == value.encode()
         if operator == "IpAddress":
             return inside(value, ipaddress.ip_network(wanted, strict=False))
-        limit, found = (moment(wanted), moment(value)) if operator.startswith("Date") else (float(wanted), decimal(value))
+        limit, found = (
+            (moment(wanted), moment(value)) if operator.startswith("Date") else (float(wanted), decimal(value))
+        )
         if found is None:
             return UNKNOWN
         order = operator.removeprefix("Numeric").removeprefix("Date")

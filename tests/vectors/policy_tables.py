@@ -48,8 +48,13 @@ STRINGS = [
     (S, AGENT, "a*", {AGENT: ["ab"]}, F),
     *both("StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase", AGENT, "aBc", [("AbC", T), ("abd", F), ("abc ", F)]),
     *both("StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase", AGENT, "größe", [("GRÖSSE", F), ("GRÖßE", T)]),
-    *both("StringLike", "StringNotLike", REFERER, "http://www.example.com/*",
-          [("http://www.example.com/", T), ("http://www.example.com/a/b", T), ("http://example.com/", F)]),
+    *both(
+        "StringLike",
+        "StringNotLike",
+        REFERER,
+        "http://www.example.com/*",
+        [("http://www.example.com/", T), ("http://www.example.com/a/b", T), ("http://example.com/", F)],
+    ),
     *both("StringLike", "StringNotLike", AGENT, "a?c", [("abc", T), ("aéc", T), ("ac", F), ("abbc", F), ("a日c", T)]),
     *both("StringLike", "StringNotLike", AGENT, "*a*b", [("ab", T), ("xaxbxb", T), ("ba", F), ("abx", F)]),
     *both("StringLike", "StringNotLike", AGENT, ["a*", "*z"], [("ab", T), ("yz", T), ("b", F)]),
@@ -63,8 +68,16 @@ STRINGS = [
 ]
 
 NUMBERS = [
-    *both("NumericEquals", "NumericNotEquals", "s3:max-keys", "10", [("10", T), ("11", F), ({"number": 10}, T), ("10.0", T)]),
-    *both("NumericEquals", "NumericNotEquals", "s3:max-keys", 10, [("010", T), ("x", U), ("", U), ("1e1", U), ("inf", U)]),
+    *both(
+        "NumericEquals",
+        "NumericNotEquals",
+        "s3:max-keys",
+        "10",
+        [("10", T), ("11", F), ({"number": 10}, T), ("10.0", T)],
+    ),
+    *both(
+        "NumericEquals", "NumericNotEquals", "s3:max-keys", 10, [("010", T), ("x", U), ("", U), ("1e1", U), ("inf", U)]
+    ),
     *(
         (name + exists, "s3:max-keys", "10", {"s3:max-keys": [value]}, holds)
         for name, answers in {
@@ -73,7 +86,7 @@ NUMBERS = [
             "NumericGreaterThan": (F, F, T),
             "NumericGreaterThanEquals": (F, T, T),
         }.items()
-        for value, holds in zip(("9.5", "10", {"number": 11}), answers)
+        for value, holds in zip(("9.5", "10", {"number": 11}), answers, strict=True)
         for exists in ("", "IfExists")
     ),
     *(
@@ -87,12 +100,23 @@ NUMBERS = [
     ("NumericLessThan", "s3:TlsVersion", "1.2", {"s3:TlsVersion": ["1.3"]}, F),
     ("NumericLessThan", "aws:MultiFactorAuthAge", "3600", {"aws:MultiFactorAuthAge": [{"number": -1}]}, T),
     ("NumericEquals", "s3:max-keys", ["1", "2.5"], {"s3:max-keys": ["2.5"]}, T),
-    ("NumericGreaterThan", "s3:object-lock-remaining-retention-days", "10", {"s3:object-lock-remaining-retention-days": ["x"]}, U),
+    (
+        "NumericGreaterThan",
+        "s3:object-lock-remaining-retention-days",
+        "10",
+        {"s3:object-lock-remaining-retention-days": ["x"]},
+        U,
+    ),
 ]
 
 DATES = [
-    *both("DateEquals", "DateNotEquals", "aws:CurrentTime", DAY,
-          [(DAY, T), ({"time": DAY_US}, T), ("2020-04-01T00:00:01Z", F), ("1585699200", T), ("yesterday", U)]),
+    *both(
+        "DateEquals",
+        "DateNotEquals",
+        "aws:CurrentTime",
+        DAY,
+        [(DAY, T), ({"time": DAY_US}, T), ("2020-04-01T00:00:01Z", F), ("1585699200", T), ("yesterday", U)],
+    ),
     *(
         (name + exists, "aws:CurrentTime", DAY, {"aws:CurrentTime": [value]}, holds)
         for name, answers in {
@@ -101,7 +125,9 @@ DATES = [
             "DateGreaterThan": (F, F, T),
             "DateGreaterThanEquals": (F, T, T),
         }.items()
-        for value, holds in zip(("2020-03-31T23:59:59Z", {"time": DAY_US}, "2020-04-01T00:00:00.5Z"), answers)
+        for value, holds in zip(
+            ("2020-03-31T23:59:59Z", {"time": DAY_US}, "2020-04-01T00:00:00.5Z"), answers, strict=True
+        )
         for exists in ("", "IfExists")
     ),
     *(
@@ -115,8 +141,13 @@ DATES = [
     ("DateEquals", "aws:CurrentTime", "2020-03-31T22:30:00-01:30", {"aws:CurrentTime": [DAY]}, T),
     ("DateEquals", "aws:CurrentTime", "2020-04", {"aws:CurrentTime": [DAY]}, T),
     ("DateGreaterThan", "aws:CurrentTime", "2020", {"aws:CurrentTime": [DAY]}, T),
-    ("DateLessThan", "s3:object-lock-retain-until-date", "2030-01-01T00:00:00Z",
-     {"s3:object-lock-retain-until-date": ["2029-12-31T00:00:00Z"]}, T),
+    (
+        "DateLessThan",
+        "s3:object-lock-retain-until-date",
+        "2030-01-01T00:00:00Z",
+        {"s3:object-lock-retain-until-date": ["2029-12-31T00:00:00Z"]},
+        T,
+    ),
 ]
 
 BOOLS = [
@@ -145,11 +176,34 @@ BINARIES = [
 
 IP = "aws:SourceIp"
 ADDRESSES = [
-    *both("IpAddress", "NotIpAddress", IP, "203.0.113.0/24",
-          [("203.0.113.255", T), ("203.0.112.255", F), ({"address": "203.0.113.7"}, T), ("::ffff:203.0.113.7", T), ("x", U)]),
-    *both("IpAddress", "NotIpAddress", IP, "2001:db8:1234:5678::/64", [("2001:db8:1234:5678::1", T), ("2001:db8:1234:5679::1", F)]),
+    *both(
+        "IpAddress",
+        "NotIpAddress",
+        IP,
+        "203.0.113.0/24",
+        [
+            ("203.0.113.255", T),
+            ("203.0.112.255", F),
+            ({"address": "203.0.113.7"}, T),
+            ("::ffff:203.0.113.7", T),
+            ("x", U),
+        ],
+    ),
+    *both(
+        "IpAddress",
+        "NotIpAddress",
+        IP,
+        "2001:db8:1234:5678::/64",
+        [("2001:db8:1234:5678::1", T), ("2001:db8:1234:5679::1", F)],
+    ),
     *both("IpAddress", "NotIpAddress", IP, "10.1.2.3", [("10.1.2.3", T), ("10.1.2.4", F)]),
-    *both("IpAddress", "NotIpAddress", IP, ["10.0.0.0/8", "::1"], [("10.9.9.9", T), ({"address": "::1"}, T), ("11.0.0.1", F)]),
+    *both(
+        "IpAddress",
+        "NotIpAddress",
+        IP,
+        ["10.0.0.0/8", "::1"],
+        [("10.9.9.9", T), ({"address": "::1"}, T), ("11.0.0.1", F)],
+    ),
     ("IpAddress", IP, "0.0.0.0/0", {IP: ["255.255.255.255"]}, T),
     ("IpAddress", IP, "0.0.0.0/0", {IP: ["::1"]}, F),
     ("IpAddress", IP, "::/0", {IP: ["10.0.0.1"]}, F),
@@ -159,10 +213,22 @@ ADDRESSES = [
 
 BOB = "arn:aws:iam::000000000001:user/bob"
 ARNS = [
-    *(row for name, turned in (("ArnEquals", "ArnNotEquals"), ("ArnLike", "ArnNotLike")) for row in [
-        *both(name, turned, ARN, "arn:aws:iam::000000000001:user/*", [(BOB, T), ("arn:aws:iam::000000000002:user/bob", F)]),
-        *both(name, turned, ARN, "arn:aws:iam::*:user/b?b", [(BOB, T), ("arn:aws:iam::1:user/bb", F), ("no arn", F)]),
-    ]),
+    *(
+        row
+        for name, turned in (("ArnEquals", "ArnNotEquals"), ("ArnLike", "ArnNotLike"))
+        for row in [
+            *both(
+                name,
+                turned,
+                ARN,
+                "arn:aws:iam::000000000001:user/*",
+                [(BOB, T), ("arn:aws:iam::000000000002:user/bob", F)],
+            ),
+            *both(
+                name, turned, ARN, "arn:aws:iam::*:user/b?b", [(BOB, T), ("arn:aws:iam::1:user/bb", F), ("no arn", F)]
+            ),
+        ]
+    ),
     ("ArnLike", ARN, "arn:*:bob", {ARN: ["arn:aws:iam::1:bob"]}, None),
     ("ArnLike", ARN, "arn:aws:*:*:*:*", {ARN: [BOB]}, T),
     ("ArnLike", ARN, "*:*:*:*:*:*", {ARN: [BOB]}, T),
@@ -171,7 +237,13 @@ ARNS = [
     ("ArnLike", ARN, "arn:aws:ia?::1:user/a", {ARN: ["arn:aws:iam::1:user/a"]}, T),
     ("ArnLike", ARN, "ARN:aws:iam::1:user/a", {ARN: ["arn:aws:iam::1:user/a"]}, F),
     ("ArnLike", "aws:SourceArn", "arn:aws:s3:::logs", {}, F),
-    ("ArnLike", ARN, "arn:aws:iam::1:user/${aws:username}", {ARN: ["arn:aws:iam::1:user/bob"], "aws:username": ["bob"]}, T),
+    (
+        "ArnLike",
+        ARN,
+        "arn:aws:iam::1:user/${aws:username}",
+        {ARN: ["arn:aws:iam::1:user/bob"], "aws:username": ["bob"]},
+        T,
+    ),
 ]
 ARNS = [row for row in ARNS if row[4] is not None]
 
@@ -215,7 +287,13 @@ SETS = [
     ("ForAllValues:NumericLessThan", "s3:max-keys", "5", {"s3:max-keys": ["9", "x"]}, F),
     ("ForAnyValue:NumericLessThan", "s3:max-keys", "5", {"s3:max-keys": ["1", "x"]}, T),
     ("ForAnyValue:IpAddress", IP, "10.0.0.0/8", {IP: ["11.0.0.0", "10.0.0.1"]}, T),
-    ("ForAllValues:ArnLike", ARN, "arn:aws:iam::1:user/*", {ARN: ["arn:aws:iam::1:user/a", "arn:aws:iam::2:user/a"]}, F),
+    (
+        "ForAllValues:ArnLike",
+        ARN,
+        "arn:aws:iam::1:user/*",
+        {ARN: ["arn:aws:iam::1:user/a", "arn:aws:iam::2:user/a"]},
+        F,
+    ),
     ("ForAnyValue:Bool", "aws:SecureTransport", "true", {"aws:SecureTransport": [{"bool": True}]}, T),
     ("ForAllValues:DateLessThan", "aws:CurrentTime", DAY, {"aws:CurrentTime": ["2019-01-01T00:00:00Z"]}, T),
 ]
@@ -255,7 +333,8 @@ VARIABLES = [
 EVERY_KEY = (
     "aws:UserAgent aws:Referer aws:username aws:userid aws:PrincipalArn aws:PrincipalAccount aws:PrincipalType"
     " aws:PrincipalTag/a aws:ResourceAccount aws:RequestedRegion aws:TokenIssueTime aws:MultiFactorAuthPresent"
-    " aws:SourceVpc aws:SourceVpce aws:PrincipalOrgID aws:SourceArn aws:SourceAccount s3:prefix s3:delimiter s3:max-keys"
+    " aws:SourceVpc aws:SourceVpce aws:PrincipalOrgID aws:SourceArn aws:SourceAccount s3:prefix s3:delimiter"
+    " s3:max-keys"
     " s3:VersionId s3:x-amz-acl s3:x-amz-grant-full-control s3:x-amz-grant-read s3:x-amz-grant-read-acp"
     " s3:x-amz-grant-write s3:x-amz-grant-write-acp s3:x-amz-copy-source s3:x-amz-metadata-directive"
     " s3:x-amz-storage-class s3:x-amz-server-side-encryption s3:x-amz-server-side-encryption-aws-kms-key-id"
@@ -266,12 +345,25 @@ EVERY_KEY = (
     " s3:if-none-match s3:ObjectCreationOperation s3:InventoryAccessibleOptionalFields aws:SourceIp aws:SecureTransport"
     " aws:CurrentTime aws:EpochTime aws:MultiFactorAuthAge aws:ViaAWSService aws:PrincipalIsAWSService"
 )
-PER_KEY = [row for key in EVERY_KEY.split() for row in (
-    ("StringLike", key.upper() if "/" not in key else key, "v*", {key: ["value"]}, T),
-    ("StringEquals", key, "value", {}, F),
-)]
+PER_KEY = [
+    row
+    for key in EVERY_KEY.split()
+    for row in (
+        ("StringLike", key.upper() if "/" not in key else key, "v*", {key: ["value"]}, T),
+        ("StringEquals", key, "value", {}, F),
+    )
+]
 
 CONDITIONS = {
-    "string": STRINGS, "number": NUMBERS, "date": DATES, "bool": BOOLS, "binary": BINARIES, "address": ADDRESSES,
-    "arn": ARNS, "null": NULLS, "set": SETS, "variable": VARIABLES, "key": PER_KEY,
+    "string": STRINGS,
+    "number": NUMBERS,
+    "date": DATES,
+    "bool": BOOLS,
+    "binary": BINARIES,
+    "address": ADDRESSES,
+    "arn": ARNS,
+    "null": NULLS,
+    "set": SETS,
+    "variable": VARIABLES,
+    "key": PER_KEY,
 }
