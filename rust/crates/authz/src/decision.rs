@@ -78,6 +78,10 @@ pub trait RequestFacts {
     fn tags(&self) -> Result<Vec<(String, String)>, NotUnderstood> {
         Ok(Vec::new())
     }
+    /// Where a copy comes from, `bucket/key` with nothing encoded: whatever way it is written, it is one place to policies.
+    fn copy_source(&self) -> Result<Option<Vec<u8>>, NotUnderstood> {
+        Ok(None)
+    }
     /// The region a new bucket is asked to be in.
     fn location_constraint(&self) -> Result<Option<String>, NotUnderstood> {
         Ok(None)

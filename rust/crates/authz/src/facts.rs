@@ -174,6 +174,10 @@ impl Facts for QuestionFacts<'_> {
                 let named = self.question.request.location_constraint().map_err(|_| Unavailable)?;
                 named.into_iter().for_each(|region| give(Value::Text(region.as_bytes())));
             }
+            Key::S3XAmzCopySource => {
+                let source = self.question.request.copy_source().map_err(|_| Unavailable)?;
+                source.into_iter().for_each(|source| give(Value::Text(&source)));
+            }
             Key::S3ObjectLockRemainingRetentionDays => return self.remaining_retention_days(give),
             _ => {
                 if let Some(name) = query_of(key) {
@@ -207,7 +211,6 @@ fn header_of(key: Key) -> Option<&'static str> {
         Key::S3XAmzGrantReadAcp => "x-amz-grant-read-acp",
         Key::S3XAmzGrantWrite => "x-amz-grant-write",
         Key::S3XAmzGrantWriteAcp => "x-amz-grant-write-acp",
-        Key::S3XAmzCopySource => "x-amz-copy-source",
         Key::S3XAmzMetadataDirective => "x-amz-metadata-directive",
         Key::S3XAmzStorageClass => "x-amz-storage-class",
         Key::S3XAmzServerSideEncryption => "x-amz-server-side-encryption",

@@ -84,6 +84,14 @@ fn tags_of_header(headers: &HeaderMap) -> Result<Vec<(String, String)>, NotUnder
     }
 }
 
+fn copy_source(headers: &HeaderMap) -> Result<Option<Vec<u8>>, NotUnderstood> {
+    if !headers.contains_key("x-amz-copy-source") {
+        return Ok(None);
+    }
+    let source = panthera_wire::headers::copy_source(headers).map_err(|_| NotUnderstood)?;
+    Ok(Some([source.bucket.as_bytes(), b"/", &source.key].concat()))
+}
+
 fn location_constraint(body: &[u8]) -> Result<Option<String>, S3Error> {
     if body.trim_ascii().is_empty() {
         return Ok(None);
@@ -121,6 +129,10 @@ impl RequestFacts for Sent<'_> {
         }
     }
 
+    fn copy_source(&self) -> Result<Option<Vec<u8>>, NotUnderstood> {
+        copy_source(self.headers)
+    }
+
     fn location_constraint(&self) -> Result<Option<String>, NotUnderstood> {
         match self.document {
             Document::CreateBucket(body) => location_constraint(body).map_err(|_| NotUnderstood),
@@ -141,6 +153,10 @@ impl RequestFacts for Call {
     fn tags(&self) -> Result<Vec<(String, String)>, NotUnderstood> {
         tags_of_header(&self.headers)
     }
+
+    fn copy_source(&self) -> Result<Option<Vec<u8>>, NotUnderstood> {
+        copy_source(&self.headers)
+    }
 }
 
 impl Call {
@@ -150,5 +166,23 @@ impl Call {
         let resource = Resource { tenant, bucket: Some(&self.bucket), name, key: None, object: None };
         let (subject, action) = (&self.caller.subject, Action(action));
         Question { subject, action, resource, context: &self.context, request: self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_has_one_source_however_it_is_written() {
+        let source = |text: &str| {
+            let headers = HeaderMap::from_iter([("x-amz-copy-source".parse().unwrap(), text.parse().unwrap())]);
+            copy_source(&headers)
+        };
+        for written in ["b/private/a", "/b/private/a", "b/private%2Fa", "/b%2fprivate/%61", "b/private/a?versionId=7"] {
+            assert_eq!(source(written), Ok(Some(b"b/private/a".to_vec())), "{written}");
+        }
+        assert_eq!(source("b"), Err(NotUnderstood));
+        assert_eq!(copy_source(&HeaderMap::new()), Ok(None));
     }
 }

@@ -14,6 +14,9 @@ const STAR: u8 = 2;
 const ONE: u8 = 3;
 const VARIABLE: u8 = 4;
 
+/// Bytes put by for the values of variables: user names and tags fit.
+const EXPANDED: usize = 128;
+
 /// Colons that divide an ARN: wildcards stay between them.
 const ARN_COLONS: usize = 5;
 
@@ -90,10 +93,13 @@ pub(super) fn matches(pattern: &[u8], text: &impl Text, mode: Mode, facts: &dyn 
     let mut expanded = Vec::new();
     let tokens = match has_variable(pattern)? {
         false => pattern,
-        true => match expand(pattern, facts, &mut expanded)? {
-            Matched::Yes => &expanded,
-            other => return Some(other),
-        },
+        true => {
+            expanded.reserve(pattern.len() + EXPANDED);
+            match expand(pattern, facts, &mut expanded)? {
+                Matched::Yes => &expanded,
+                other => return Some(other),
+            }
+        }
     };
     let found = match mode {
         Mode::Text => glob(tokens, text, 0)?,
@@ -140,12 +146,11 @@ fn expand(pattern: &[u8], facts: &dyn Facts, out: &mut Vec<u8>) -> Option<Matche
                     1 => Some(tokens.sized()?),
                     _ => return None,
                 };
-                match (variable(number, suffix, facts)?, default) {
-                    (Ok(Some(value)), _) if value.len() > usize::from(u16::MAX) => return Some(Matched::Unknown),
-                    (Ok(Some(value)), _) => push_literal(out, &value),
-                    (Ok(None), Some(default)) => push_literal(out, default),
-                    (Ok(None), None) => return Some(Matched::Unresolved),
-                    (Err(Unavailable), _) => return Some(Matched::Unknown),
+                match (push_value(out, number, suffix, facts)?, default) {
+                    (Ok(Given::One), _) => {}
+                    (Ok(Given::None), Some(default)) => push_literal(out, default),
+                    (Ok(Given::None), None) => return Some(Matched::Unresolved),
+                    (Ok(Given::TooLong) | Err(Unavailable), _) => return Some(Matched::Unknown),
                 }
             }
             _ => return None,
@@ -160,18 +165,38 @@ fn push_literal(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// The value of a variable. Several values are none: Amazon does not allow such keys as variables.
-fn variable(number: u8, suffix: &str, facts: &dyn Facts) -> Option<Result<Option<Vec<u8>>, Unavailable>> {
+/// What a variable has.
+enum Given {
+    None,
+    One,
+    TooLong,
+}
+
+/// Appends the value of a variable. Several values are none: Amazon does not allow such keys as variables.
+fn push_value(out: &mut Vec<u8>, number: u8, suffix: &str, facts: &dyn Facts) -> Option<Result<Given, Unavailable>> {
     if number == 0 {
-        return Some(Ok(None));
+        return Some(Ok(Given::None));
     }
     let key = Key::from_number(number)?;
-    let (mut count, mut found) = (0u32, None);
+    let start = out.len();
+    let (mut count, mut too_long) = (0u32, false);
     let answer = facts.values(key, suffix, &mut |value| {
         count += 1;
-        found = Some(with_text(&value, <[u8]>::to_vec));
+        if count == 1 {
+            with_text(&value, |text| match u16::try_from(text.len()) {
+                Ok(_) => push_literal(out, text),
+                Err(_) => too_long = true,
+            });
+        }
     });
-    Some(answer.map(|()| found.filter(|_| count == 1)))
+    if count != 1 {
+        out.truncate(start);
+    }
+    Some(answer.map(|()| match count {
+        1 if too_long => Given::TooLong,
+        1 => Given::One,
+        _ => Given::None,
+    }))
 }
 
 /// Matches tokens without variables. Bytes before `fence` that are colons are matched by literals only.
@@ -220,15 +245,40 @@ fn glob(tokens: &[u8], text: &impl Text, fence: usize) -> Option<bool> {
         }
         match retry {
             Some((after, tried)) if tried < text.len() && !walled(tried) => {
-                retry = Some((after, tried + 1));
-                (at, rest) = (tried + 1, after);
+                let next = skip_to(after, text, tried + 1, walled);
+                retry = Some((after, next));
+                (at, rest) = (next, after);
             }
             _ => return Some(false),
         }
     }
 }
 
+/// Where to try the tokens behind a `*` again: when they begin with a literal, where its first byte stands.
+#[inline]
+fn skip_to(after: Reader<'_>, text: &impl Text, from: usize, walled: impl Fn(usize) -> bool) -> usize {
+    let mut tokens = after;
+    let Some(&first) = tokens.u8().filter(|&kind| kind == LITERAL).and_then(|_| tokens.sized()?.first()) else {
+        return from; // no literal, or the empty value of a variable
+    };
+    let mut at = from;
+    while at < text.len() && text.byte(at) != first && !walled(at) {
+        at += 1;
+    }
+    at
+}
+
 fn equal_ignoring_case(tokens: &[u8], text: &impl Text) -> Option<bool> {
+    let mut first = Reader(tokens);
+    if let (Some(LITERAL), Some(wanted), true) = (first.u8(), first.sized(), first.is_empty()) {
+        // What most policies have: `true`, `false`, a word.
+        if wanted.is_ascii() && wanted.len() == text.len() {
+            let same = |(at, byte): (usize, &u8)| byte.eq_ignore_ascii_case(&text.byte(at));
+            if wanted.iter().enumerate().all(same) {
+                return Some(true);
+            }
+        }
+    }
     let mut wanted = Vec::new();
     let mut reader = Reader(tokens);
     while !reader.is_empty() {
@@ -238,6 +288,9 @@ fn equal_ignoring_case(tokens: &[u8], text: &impl Text) -> Option<bool> {
         wanted.extend_from_slice(reader.sized()?);
     }
     let found: Vec<u8> = (0..text.len()).map(|at| text.byte(at)).collect();
+    if wanted.is_ascii() && found.is_ascii() {
+        return Some(wanted.eq_ignore_ascii_case(&found));
+    }
     Some(match (std::str::from_utf8(&wanted), std::str::from_utf8(&found)) {
         (Ok(a), Ok(b)) => a.chars().flat_map(char::to_lowercase).eq(b.chars().flat_map(char::to_lowercase)),
         _ => wanted == found,
