@@ -16,8 +16,8 @@ import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from person import Person
 from running import running
-from test_acl import Person
 
 World = tuple[Person, Person, Any]
 
