@@ -38,6 +38,7 @@ from gateway.ops.grants import OWNERSHIPS
 from gateway.ops.policy import recompile
 from gateway.ops.table import ACTIONS, HANDLERS, core_rows
 from gateway.remote import ROOT_FILE, read_root_file
+from gateway.shares import Shares
 from storage.native import ConfigError, Core, StoreError, generate_key
 
 _log: Final = logging.getLogger("panthera")
@@ -139,6 +140,7 @@ def _admin_services(core: Core, accounts: Accounts, ready: Callable[[], bool]) -
         identities=Identities(core, _clock_us),
         forgetting=Forgetting(relations.engine, _clock_us),
         settings=BucketSettings(core),
+        shares=Shares(core, relations.engine, _clock_us, generate_key),
         ready=ready,
     )
 

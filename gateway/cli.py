@@ -23,6 +23,7 @@ from gateway.cli_authz import COMMANDS
 from gateway.cli_buckets import bucket
 from gateway.cli_policy import policy
 from gateway.cli_schema import schema
+from gateway.cli_share import share
 from gateway.config import DEFAULT, SETTINGS, load, shown
 from gateway.errors import SettingError
 from gateway.remote import Remote
@@ -54,7 +55,7 @@ def main() -> None:
     """An S3-compatible object gateway."""
 
 
-for _command in (*COMMANDS, policy, schema, bucket):
+for _command in (*COMMANDS, policy, schema, bucket, share):
     main.add_command(_command)
 
 

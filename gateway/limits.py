@@ -124,3 +124,18 @@ WATCHERS: Final = 256
 
 WATCH_HEARTBEAT_S: Final = 15.0
 """Between two signs of life of a watch: below the half minute at which proxies give a silent connection up."""
+
+SHARE_AUDIENCE: Final = 64
+"""Tenants and groups a share can be for; a group has any number of members."""
+
+SHARE_DOWNLOADS: Final = 1_000_000
+"""Most downloads a limited share can allow; each is a commit."""
+
+PASSWORD_ITERATIONS: Final = 600_000
+"""Of PBKDF2-HMAC-SHA256, as OWASP asks for: a tenth of a second or more for each guess."""
+
+PASSWORD_MIN: Final = 4
+"""Shortest password of a share in bytes. It stands beside a secret of 256 bits; it need not be strong alone."""
+
+PASSWORD_MAX: Final = 1024
+"""Longest password of a share in bytes (`front`: `PASSWORD_BYTES`)."""

@@ -20,9 +20,9 @@ class ConfigError(Exception): ...
 Guard = tuple[str, bytes, bytes | None]
 # ("put", k, v) ("delete", k, None) ("delete_range", start, end) ("add", k, consecutive little-endian i64 deltas)
 Op = tuple[str, bytes, bytes | None]
-# name, method, scope ("service" | "bucket" | "object"), sub-resource selectors ("acl", "list-type=2", "uploadId"),
+# name, method, scope ("service" | "bucket" | "object" | "link" | "link-folder"), sub-resource selectors ("acl", "list-type=2", "uploadId"),
 # header that selects it or None, parameters that may accompany it, action, what else is asked (a header or "?key", its action),
-# reveal ("404" | "403"), auth ("signed" | "form" | "none"), kind ("native" | "python" | "absent"), largest body in bytes for
+# reveal ("404" | "403"), auth ("signed" | "form" | "link" | "none"), kind ("native" | "python" | "absent"), largest body in bytes for
 # python rows (0: none expected)
 Row = tuple[str, str, str, Sequence[str], str | None, Sequence[str], str, Sequence[tuple[str, str]], str, str, str, int]
 

@@ -18,8 +18,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from gateway.ops.row import Row, Scope
 from gateway.ops.table import TABLE
 
-BESIDE_THE_MODEL: Final = frozenset({"PostObject", "OptionsBucket", "OptionsObject"})
-"""Rows for requests that are on the wire and not in the model: the browser form, and CORS preflight."""
+SHARED: Final = frozenset(
+    {"GetSharedObject", "HeadSharedObject", "PutSharedObject", "ListSharedFolder", "HeadSharedFolder"}
+)
+"""Rows of our own: through share links."""
+
+BESIDE_THE_MODEL: Final = frozenset({"PostObject", "OptionsBucket", "OptionsObject"}) | SHARED
+"""Rows for requests that are on the wire and not in the model: the browser form, CORS preflight, share links."""
 
 SELECTED_BY_PARAMETER: Final = {"ListDirectoryBuckets": "max-directory-buckets"}
 """The model tells these from others only by their host; we tell them by a parameter nobody else has."""

@@ -62,8 +62,17 @@ def _prose(text: str) -> str:
     return textwrap.fill(" ".join(text.split()), 120, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
+_PATHS: Final = {
+    "service": "/",
+    "bucket": "/bucket",
+    "object": "/bucket/key",
+    "link": "/-/TOKEN/key",
+    "link-folder": "/-/TOKEN/folder/",
+}
+
+
 def _request(row: Row) -> str:
-    path = {"service": "/", "bucket": "/bucket", "object": "/bucket/key"}[row.scope.value]
+    path = _PATHS[row.scope.value]
     query = f"?{'&'.join(row.selectors)}" if row.selectors else ""
     header = f" + {row.header}" if row.header else ""
     return f"{row.method} {path}{query}{header}"

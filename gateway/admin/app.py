@@ -13,7 +13,7 @@ from typing import Final
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from gateway.admin import accounts, buckets, groups, identities, openapi, relations, schemas, system
+from gateway.admin import accounts, buckets, groups, identities, openapi, relations, schemas, shares, system
 from gateway.admin.operation import Access, AdminServices, Call, Operation, endpoint
 from gateway.admin.problems import HANDLERS
 from gateway.admin.shapes import Json, Shape
@@ -42,6 +42,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *relations.OPERATIONS,
     *schemas.OPERATIONS,
     *buckets.OPERATIONS,
+    *shares.OPERATIONS,
 )
 
 

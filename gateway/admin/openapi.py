@@ -15,6 +15,7 @@ API_VERSION: Final = "1"
 
 _ACCESS: Final = {
     Access.NOBODY: "No credentials.",
+    Access.USER: "Any user, within what it may do and see.",
     Access.TENANT: "Root, or an administrator of the tenant for its own tenant.",
     Access.ROOT: "Root.",
 }

@@ -31,6 +31,8 @@ from gateway.forgetting import Forgetting
 from gateway.groups import Groups
 from gateway.identity import Identities
 from gateway.limits import ADMIN_BODY_BYTES
+from gateway.shares import Shares, Who
+from storage.records.credential import CredentialRecord
 
 _CHALLENGE: Final = {"www-authenticate": 'Basic realm="panthera"'}
 
@@ -57,14 +59,16 @@ class AdminServices:
     identities: Identities
     forgetting: Forgetting
     settings: BucketSettings
+    shares: Shares
     ready: Callable[[], bool]
     watchers: set[object] = field(default_factory=set)
 
 
 class Access(StrEnum):
-    """Whose credentials an operation takes: nobody's, an administrator's of a tenant or root's, root's alone."""
+    """Whose credentials an operation takes: nobody's, any user's, an administrator's of a tenant or root's, root's."""
 
     NOBODY = "nobody"
+    USER = "user"
     TENANT = "tenant"
     ROOT = "root"
 
@@ -79,6 +83,14 @@ class Call:
     query: dict[str, Any]
     body: Json
     headers: dict[str, str]
+    credential: CredentialRecord | None = None
+
+    @property
+    def who(self) -> Who:
+        """The user whose key asks."""
+        if self.credential is None:
+            raise Refusal("unauthorized", "credentials are needed", headers=_CHALLENGE)
+        return Who(self.credential.tenant, self.credential.user, self.credential.tenant_admin or self.credential.root)
 
     @property
     def tenant(self) -> str | None:
@@ -137,9 +149,9 @@ def endpoint(operation: Operation, services: AdminServices) -> Callable[[Request
     """The operation as a route: credentials first, then what was sent, then the operation."""
 
     async def serve(request: Request) -> Response:
-        viewer = None
+        viewer, credential = None, None
         if operation.access is not Access.NOBODY:
-            viewer = await run_in_threadpool(_viewer, request, operation.access, services)
+            viewer, credential = await run_in_threadpool(_viewer, request, operation.access, services)
         call = Call(
             services=services,
             viewer=viewer,
@@ -147,6 +159,7 @@ def endpoint(operation: Operation, services: AdminServices) -> Callable[[Request
             query=_query(request, operation),
             body={} if operation.body is None else await _body(request, operation.body, operation.body_bytes),
             headers=dict(request.headers),
+            credential=credential,
         )
         if operation.stream:
             response: Response = await operation.run(call)
@@ -176,20 +189,22 @@ def rendered(value: object, viewer: int | None) -> object:
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
 
 
-def _viewer(request: Request, access: Access, services: AdminServices) -> int | None:
-    """The tenant whose administrator asks; None for root. Refusal 401 or 403."""
+def _viewer(request: Request, access: Access, services: AdminServices) -> tuple[int | None, CredentialRecord | None]:
+    """The tenant whose administrator or user asks, None for root; and the credential. Refusal 401 or 403."""
     credential = services.accounts.credential(*_basic(request.headers.get("authorization", "")))
     if credential is not None and credential.root:
-        return None
+        return None, credential
     if access is Access.ROOT:
         raise Refusal("unauthorized", "root credentials are needed", headers=_CHALLENGE)
     if credential is None:
         detail = "credentials of root or of an administrator of the tenant are needed"
         raise Refusal("unauthorized", detail, headers=_CHALLENGE)
     who = Subject(Kind.USER, credential.tenant, credential.user)
+    if access is Access.USER:
+        return credential.tenant, credential
     if not services.relations.manages(who, admin=credential.tenant_admin):
         raise Refusal("forbidden", "only root and the tenant's own administrators may do this")
-    return credential.tenant
+    return credential.tenant, credential
 
 
 def _basic(header: str) -> tuple[str, str]:

@@ -27,18 +27,23 @@ METHODS: Final = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"})
 
 
 class Scope(StrEnum):
-    """What the path of the request names."""
+    """What the path of the request names: of `/-/TOKEN/...` one object behind a share link, or a folder there."""
 
     SERVICE = "service"
     BUCKET = "bucket"
     OBJECT = "object"
+    LINK = "link"
+    LINK_FOLDER = "link-folder"
 
 
 class Auth(StrEnum):
-    """How step 4 authenticates: a signature, the policy of a browser form, or nothing (CORS preflight)."""
+    """How step 4 authenticates: a signature, the policy of a browser form, the token of a share link, or nothing (CORS
+    preflight).
+    """
 
     SIGNED = "signed"
     FORM = "form"
+    LINK = "link"
     NONE = "none"
 
 

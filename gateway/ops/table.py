@@ -307,6 +307,16 @@ _MODEL: Final = (
     _row("ListObjectAnnotations", "GET object ?annotation", "s3:ListObjectAnnotations",
          params="versionId max-annotation-results annotation-prefix continuation-token", reveal="404"),
 )
+_LINKS: Final = (
+    _row("GetSharedObject", "GET link", "s3:GetObject", native=True, auth=Auth.LINK, reveal="404"),
+    _row("HeadSharedObject", "HEAD link", "s3:GetObject", native=True, auth=Auth.LINK, reveal="404"),
+    _row("PutSharedObject", "PUT link", "s3:PutObject", also=_CREATION, native=True, auth=Auth.LINK,
+         event="s3:ObjectCreated:Put"),
+    _row("ListSharedFolder", "GET link-folder", "s3:ListBucket", native=True, auth=Auth.LINK,
+         params="list-type delimiter encoding-type max-keys continuation-token start-after"),
+    _row("HeadSharedFolder", "HEAD link-folder", "s3:ListBucket", native=True, auth=Auth.LINK),
+)
+"""Our own operations: through a share link (`/-/TOKEN/...`) without a signature."""
 # fmt: on
 
 
@@ -336,7 +346,7 @@ def _checked(rows: tuple[Row, ...]) -> tuple[Row, ...]:
     return rows
 
 
-TABLE: Final = _checked(_MODEL + _preflights(_MODEL))
+TABLE: Final = _checked(_MODEL + _LINKS + _preflights(_MODEL))
 """Every row. Deprecated aliases are rows too: they share the address of the row that serves them."""
 
 HANDLERS: Final = {row.name: row for row in TABLE if row.handler is not None and row.alias_of is None}

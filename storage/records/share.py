@@ -21,6 +21,7 @@ _PATH: Final = 2
 _TENANTS: Final = 3
 _GROUPS: Final = 4
 _PASSWORD: Final = 5
+_AUDIENCE: Final = 6
 SALT_BYTES: Final = 16
 _HASH_BYTES: Final = 32
 _POINTER: Final = struct.Struct("<BBHII")
@@ -61,7 +62,7 @@ class ShareRecord:
     """A place of its owner's, offered to others: `object` of one key, else of a prefix (empty: the bucket).
 
     `bearer`: whoever has the token may use it. 0 for `expires_us` and `downloads` is never and without limit.
-    `generation` grows with every change of the record.
+    `generation` grows with every change of the record. `audience` is whom the creator named, in the creator's words.
     """
 
     tenant: int
@@ -82,6 +83,7 @@ class ShareRecord:
     tenants: tuple[int, ...] = ()
     groups: tuple[tuple[int, int], ...] = ()
     password: PasswordHash | None = None
+    audience: tuple[str, ...] = ()
     others: Others = ()
 
     @classmethod
@@ -116,7 +118,8 @@ class ShareRecord:
             tenants=tuple(_numbers(sections.get(_TENANTS, b""))),
             groups=tuple(_pairs(_numbers(sections.get(_GROUPS, b""), whole=8))),
             password=None if password is None else _password(fields, password),
-            others=others(sections, (_BUCKET, _PATH, _TENANTS, _GROUPS, _PASSWORD)),
+            audience=tuple((text("share", sections.get(_AUDIENCE)) or "").splitlines()),
+            others=others(sections, (_BUCKET, _PATH, _TENANTS, _GROUPS, _PASSWORD, _AUDIENCE)),
         )
 
     def encode(self) -> bytes:
@@ -133,6 +136,7 @@ class ShareRecord:
             (_TENANTS, _packed(self.tenants)),
             (_GROUPS, _packed([number for group in self.groups for number in group])),
             (_PASSWORD, None if self.password is None else self.password.encode()),
+            (_AUDIENCE, "\n".join(self.audience).encode() or None),
         ]
         return fixed + write_sections(known, self.others)
 

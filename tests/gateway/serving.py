@@ -75,6 +75,7 @@ def services(world: World, ready: Callable[[], bool]) -> AdminServices:
         identities=world.identities,
         forgetting=world.forgetting,
         settings=BucketSettings(world.store),
+        shares=world.shares,
         ready=ready,
     )
 

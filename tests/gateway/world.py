@@ -20,9 +20,11 @@ from gateway.groups import GROUP, ROLE, Groups
 from gateway.identity import Identities
 from gateway.model import Answer, Call, Caller, Place
 from gateway.ops.table import ACTIONS, HANDLERS
+from gateway.shares import Shares
 from gateway.wire import checksums
 from storage.memory import MemoryMetastore
 from storage.native import Relations as Engine
+from storage.native import generate_key
 from storage.records import keys
 from storage.records.bucket import BucketRecord, Ownership
 from storage.records.object import ObjectRecord
@@ -50,6 +52,7 @@ class World:
         self.root = self.caller("default", "root")
         self.relations = Relations(Engine.in_memory(), self.store, clock_us=lambda: self.now_us, actions=ACTIONS)
         self.forgetting = Forgetting(self.relations.engine, lambda: self.now_us)
+        self.shares = Shares(self.store, self.relations.engine, lambda: self.now_us, generate_key)
         self.groups, self.roles = (
             Groups(sort, self.store, self.relations, lambda: self.now_us) for sort in (GROUP, ROLE)
         )

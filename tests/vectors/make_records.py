@@ -144,7 +144,17 @@ CASES: dict[str, dict[str, Any]] = {
     "role": {"plain": RoleRecord(id=66051, tenant=2, created_us=NOW, name="auditor", description="Reads all logs")},
     "share": {
         "link to a prefix": ShareRecord(
-            1, 1, 7, 3, NOW, b"\x5a" * 32, "photos", b"2024/", Cap.READER | Cap.LISTER, bearer=True
+            1,
+            1,
+            7,
+            3,
+            NOW,
+            b"\x5a" * 32,
+            "photos",
+            b"2024/",
+            Cap.READER | Cap.LISTER,
+            bearer=True,
+            audience=("anyone-with-the-link",),
         ),
         "with everything": ShareRecord(
             tenant=2**28 - 1,

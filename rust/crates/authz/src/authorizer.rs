@@ -37,6 +37,7 @@ pub fn principal(subject: &Subject) -> Result<Principal, AuthzError> {
     Ok(match subject {
         Subject::Anonymous => Principal { grantee: Grantee::ANYONE, admin: false },
         Subject::User { tenant, user, admin } => Principal { grantee: Grantee::user(*tenant, *user)?, admin: *admin },
+        Subject::Share(by) => Principal { grantee: Grantee::share(by.tenant, by.share)?, admin: false },
     })
 }
 
@@ -81,11 +82,12 @@ impl Authorizer {
     pub fn decide(&self, question: &Question<'_>) -> Decision {
         let Some(engine) = &self.engine else { return without_relations(question.subject, &question.resource) };
         let moment = self.moment(question.context);
-        self.weigh(engine, question, &moment).unwrap_or(Decision {
-            verdict: Verdict::Deny,
-            reason: Reason::Unevaluated,
-            revision: engine.revision(),
-        })
+        let unevaluated = Decision { verdict: Verdict::Deny, reason: Reason::Unevaluated, revision: engine.revision() };
+        let own = self.weigh(engine, question, &moment).unwrap_or(unevaluated);
+        match question.subject {
+            Subject::Share(by) if own.allowed() => self.delegated(question, by, own),
+            _ => own,
+        }
     }
 
     fn weigh(&self, engine: &Engine, question: &Question<'_>, moment: &Moment) -> Result<Decision, AuthzError> {
@@ -152,7 +154,9 @@ impl Authorizer {
 pub(crate) fn restricted(question: &Question<'_>) -> bool {
     let Resource { tenant, bucket, .. } = question.resource;
     let blocks = bucket.and_then(|bucket| bucket.public_access_block).unwrap_or_default();
-    blocks.has(PublicAccessBlock::RESTRICT_PUBLIC_BUCKETS) && question.subject.tenant() != Some(tenant)
+    // Whoever has a share was named: nothing that is granted to the public gives to shares.
+    let outside = question.subject.tenant() != Some(tenant) && !matches!(question.subject, Subject::Share(_));
+    outside && blocks.has(PublicAccessBlock::RESTRICT_PUBLIC_BUCKETS)
 }
 
 /// Why nothing allowed it.
@@ -162,7 +166,7 @@ fn refusal(subject: &Subject, resource: &Resource<'_>, related: bool, withheld: 
         _ if related => Reason::PublicAccessBlocked,
         Subject::Anonymous => Reason::Anonymous,
         Subject::User { tenant, .. } if *tenant != resource.tenant => Reason::ForeignTenant,
-        Subject::User { .. } => Reason::NotGranted,
+        Subject::User { .. } | Subject::Share(_) => Reason::NotGranted,
     }
 }
 
@@ -174,7 +178,7 @@ fn without_relations(subject: &Subject, resource: &Resource<'_>) -> Decision {
         Subject::User { admin: true, .. } => {
             Decision { verdict: Verdict::Allow, reason: Reason::TenantAdmin, revision: 0 }
         }
-        Subject::User { .. } => deny(Reason::NotGranted),
+        Subject::User { .. } | Subject::Share(_) => deny(Reason::NotGranted),
     }
 }
 

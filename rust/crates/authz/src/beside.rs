@@ -113,7 +113,7 @@ impl Authorizer {
         let action = question.action.0;
         let Some(need) = acl::needed(action) else { return Ok(()) };
         let who = match *question.subject {
-            Subject::Anonymous => Who::Anonymous,
+            Subject::Anonymous | Subject::Share(_) => Who::Anonymous,
             Subject::User { user, .. } => Who::User(user),
         };
         let stored = if need.list == acl::List::Object { facts.object()? } else { None };

@@ -6,6 +6,8 @@ use panthera_base::{TenantId, Timestamp, UserId};
 use panthera_meta::MetaError;
 use panthera_meta::records::BucketRecord;
 
+use crate::delegation::Delegation;
+
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
@@ -20,6 +22,8 @@ pub enum Subject {
         /// The user owns or administers its tenant.
         admin: bool,
     },
+    /// The bearer of a share.
+    Share(Delegation),
 }
 
 impl Subject {
@@ -27,6 +31,8 @@ impl Subject {
     pub fn tenant(&self) -> Option<TenantId> {
         match self {
             Self::Anonymous => None,
+            // A share is nobody's account: what policies and lists give to accounts it does not get.
+            Self::Share(_) => None,
             Self::User { tenant, .. } => Some(*tenant),
         }
     }
@@ -215,6 +221,8 @@ pub enum Reason {
     PublicAccessBlocked,
     /// The object is another account's, and that account grants nothing.
     ForeignObject,
+    /// It comes through a share whose creator may not do it, or may not share it.
+    CreatorMayNot,
     /// It could not be evaluated: a limit, or an address that cannot be.
     Unevaluated,
 }
@@ -236,6 +244,7 @@ impl Reason {
             Self::AclAllowed => "acl_allowed",
             Self::PublicAccessBlocked => "public_access_blocked",
             Self::ForeignObject => "foreign_object",
+            Self::CreatorMayNot => "creator_may_not",
             Self::Unevaluated => "unevaluated",
         }
     }

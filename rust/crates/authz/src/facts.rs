@@ -43,7 +43,8 @@ impl<'a> QuestionFacts<'a> {
     pub(crate) fn policy_question(&self) -> policy::Question<'_> {
         let resource = &self.question.resource;
         let principal = match *self.question.subject {
-            Subject::Anonymous => Principal::Anonymous,
+            // The bearer of a share is everybody: what policies deny to everybody is denied, what names somebody is not.
+            Subject::Anonymous | Subject::Share(_) => Principal::Anonymous,
             Subject::User { tenant, user, admin } => Principal::User { tenant, user, root: admin },
         };
         policy::Question {

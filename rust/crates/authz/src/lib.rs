@@ -16,6 +16,7 @@ mod bulk;
 mod codec;
 mod condition;
 mod decision;
+mod delegation;
 mod elsewhere;
 mod engine;
 mod error;
@@ -54,6 +55,7 @@ pub use decision::{
     Action, Authentication, Context, Decision, NoRequest, NotUnderstood, ObjectAccess, ObjectLookup, Question, Reason,
     RequestFacts, Resource, Subject, Verdict,
 };
+pub use delegation::Delegation;
 pub use elsewhere::Elsewhere;
 pub use engine::{Answer, Engine, Moment, Settings, Sizes, Spot};
 pub use error::AuthzError;

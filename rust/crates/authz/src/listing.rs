@@ -29,12 +29,33 @@ pub enum Listing {
     Filtered(Box<Visible>),
 }
 
+impl Listing {
+    /// The filter, where there is one; `None` for a refusal.
+    pub(crate) fn names(self) -> Option<Option<Visible>> {
+        match self {
+            Self::Denied(_) => None,
+            Self::Everything => Some(None),
+            Self::Filtered(names) => Some(Some(*names)),
+        }
+    }
+}
+
 impl Authorizer {
     /// What a listing of the keys that begin with `prefix` may show. The question's action is one of the listings'.
     ///
     /// A strict bucket answers as Amazon's do: every name below the prefix, or a refusal. Others are refused only to who
     /// may discover nothing in the whole bucket; who may discover something elsewhere is shown an empty page.
     pub fn listing(&self, question: &Question<'_>, prefix: &[u8]) -> Listing {
+        let own = self.listing_alone(question, prefix);
+        match (question.subject, &own) {
+            (_, Listing::Denied(_)) => own,
+            (Subject::Share(by), _) => self.delegated_listing(question, by, own, prefix),
+            _ => own,
+        }
+    }
+
+    /// The same by what the subject itself was granted.
+    pub(crate) fn listing_alone(&self, question: &Question<'_>, prefix: &[u8]) -> Listing {
         let Some(engine) = self.engine() else {
             let decision = self.decide(question);
             return if decision.allowed() { Listing::Everything } else { Listing::Denied(decision) };

@@ -50,6 +50,26 @@ pub struct Visible {
     high: Option<Vec<u8>>,
     window: Window,
     windows: usize,
+    also: Option<Box<Visible>>,
+    /// What was answered last, of both.
+    reach: Reach,
+}
+
+/// A [`Next`] that is kept.
+enum Reach {
+    Allowed(Option<Vec<u8>>),
+    Skip(Vec<u8>),
+    End,
+}
+
+impl Reach {
+    fn of(next: Next<'_>) -> Self {
+        match next {
+            Next::Allowed { until } => Self::Allowed(until.map(<[u8]>::to_vec)),
+            Next::Skip { to } => Self::Skip(to.to_vec()),
+            Next::End => Self::End,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -85,7 +105,8 @@ impl Visible {
         let (low, high) = (prefix.to_vec(), successor(prefix));
         // A window that ends where it begins: the first question compiles the first one.
         let window = Window { from: low.clone(), until: Some(low.clone()), ..Window::default() };
-        Ok(Self { pinned, permission, given: 0, low, high, window, windows: 0 })
+        let (also, reach) = (None, Reach::End);
+        Ok(Self { pinned, permission, given: 0, low, high, window, windows: 0, also, reach })
     }
 
     /// The same with an allow on every key that something other than relations gives, a bucket policy say: `isolated`
@@ -93,6 +114,16 @@ impl Visible {
     #[must_use]
     pub fn given(self, relation: Relation) -> Self {
         Self { given: relation.bit(), ..self }
+    }
+
+    /// Those of them that the other shows, too.
+    #[must_use]
+    pub fn also(self, other: Visible) -> Self {
+        let rest = match self.also {
+            Some(before) => other.also(*before),
+            None => other,
+        };
+        Self { also: Some(Box::new(rest)), ..self }
     }
 
     /// The revision all answers are of.
@@ -108,6 +139,28 @@ impl Visible {
     /// What a scan at `from` may do. `from` is a key or a bound this has given; what lies before the asked prefix is
     /// taken as its beginning.
     pub fn visible(&mut self, from: &[u8]) -> Next<'_> {
+        let Some(mut also) = self.also.take() else { return self.alone(from) };
+        let both = match Reach::of(self.alone(from)) {
+            Reach::Allowed(own) => match Reach::of(also.visible(from)) {
+                Reach::Allowed(other) => Reach::Allowed(match (own, other) {
+                    (Some(own), Some(other)) => Some(own.min(other)),
+                    (own, other) => own.or(other),
+                }),
+                refused => refused,
+            },
+            refused => refused,
+        };
+        self.also = Some(also);
+        self.reach = both;
+        match &self.reach {
+            Reach::Allowed(until) => Next::Allowed { until: until.as_deref() },
+            Reach::Skip(to) => Next::Skip { to },
+            Reach::End => Next::End,
+        }
+    }
+
+    /// The same without the other.
+    fn alone(&mut self, from: &[u8]) -> Next<'_> {
         let from = if from < &*self.low { self.low.clone() } else { from.to_vec() };
         if self.high.as_ref().is_some_and(|high| from >= *high) {
             return Next::End;
@@ -172,7 +225,7 @@ impl Visible {
                 Next::End => return Some(true),
                 Next::Skip { to } => from = to.to_vec(),
             }
-            if self.windows > most {
+            if self.windows() > most {
                 return None;
             }
         }
@@ -180,7 +233,7 @@ impl Visible {
 
     /// How many windows have been compiled: what has been spent on answers.
     pub fn windows(&self) -> usize {
-        self.windows
+        self.windows + self.also.as_ref().map_or(0, |also| also.windows())
     }
 
     fn compile(&mut self, from: &[u8]) {

@@ -160,7 +160,10 @@ pub(crate) fn resolve(
         Kind::Share => own.push(subject),
         _ => {}
     }
-    let mut grantees: Vec<(Grantee, u8)> = own.into_iter().map(|g| (g, ALLOW | DENY)).collect();
+    // A share gives what it was granted: what everybody may is not the share's, what nobody may is not either.
+    let public = |g| subject.kind() == Kind::Share && g == Grantee::ANYONE;
+    let strata = |g| if public(g) { DENY } else { ALLOW | DENY };
+    let mut grantees: Vec<(Grantee, u8)> = own.into_iter().map(|g| (g, strata(g))).collect();
     for (&group, &sure) in &reached {
         // Another tenant's group gives rights here only while its owner exports it; what it takes away, it takes away.
         let usable = group.tenant() == tenant || ids.flag(group, bits::EXPORTED);

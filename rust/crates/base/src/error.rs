@@ -115,6 +115,7 @@ codes! {
     SlowDown 503 "Please reduce your request rate.";
     StorageFull 507 "The storage is full: delete objects or add space, then try again.";
     TooManyBuckets 400 "You have attempted to create more buckets than allowed.";
+    Unauthorized 401 "A password is needed.";
     UnexpectedContent 400 "This request contains unsupported content.";
     UnresolvableGrantByEmailAddress 400 "The email address that you provided does not match any account on record.";
     UnsupportedSignature 400 "The provided request is signed with an unsupported STS Token version or the signature version is not supported.";
@@ -162,6 +163,17 @@ impl S3Error {
     /// Adds an element to the document (`<Key>…</Key>`), as AWS does for some codes.
     pub fn field(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.0.fields.push((name, value.into()));
+        self
+    }
+
+    /// Puts other values into the elements for which `change` has one.
+    #[must_use]
+    pub fn map_fields(mut self, change: impl Fn(&str, &str) -> Option<String>) -> Self {
+        for (name, value) in &mut self.0.fields {
+            if let Some(other) = change(name, value) {
+                *value = other;
+            }
+        }
         self
     }
 

@@ -10,6 +10,7 @@ use panthera_base::{ErrorCode, S3Error, S3Result, limits};
 use panthera_object::api::Query;
 use panthera_wire::uri::{self, percent_decode};
 
+use crate::links::{LINKS, Token};
 use crate::settings::{ADDRESS_BUCKET_BYTES, QUERY_PARAMETERS};
 use crate::table::Scope;
 
@@ -24,6 +25,8 @@ pub struct Address {
     pub key: Vec<u8>,
     /// The host named the bucket, not the path.
     pub virtual_host: bool,
+    /// The token of a share link; `None` for other addresses, and for links whose token cannot be one.
+    pub token: Option<Token>,
 }
 
 /// The client as far as we can tell.
@@ -103,6 +106,10 @@ pub fn locate(raw_path: &str, host: &str, domains: &Domains) -> S3Result<Address
             (String::from_utf8(bucket).map_err(|_| ErrorCode::InvalidBucketName)?, key)
         }
     };
+    let (link, raw_key) = match raw_key.split_once('/').unwrap_or((raw_key, "")) {
+        (token, below) if bucket == LINKS && !virtual_host => (Some(Token::read(token)), below),
+        _ => (None, raw_key),
+    };
     if bucket.len() > ADDRESS_BUCKET_BYTES || (bucket.is_empty() && !raw_key.is_empty()) {
         return Err(S3Error::new(ErrorCode::InvalidBucketName).field("BucketName", bucket));
     }
@@ -115,12 +122,14 @@ pub fn locate(raw_path: &str, host: &str, domains: &Domains) -> S3Result<Address
             .field("Size", key.len().to_string())
             .field("MaxSizeAllowed", limits::KEY_BYTES.to_string()));
     }
-    let scope = match (bucket.is_empty(), key.is_empty()) {
-        (true, _) => Scope::Service,
-        (false, true) => Scope::Bucket,
-        (false, false) => Scope::Object,
+    let scope = match (&link, bucket.is_empty(), key.is_empty()) {
+        (Some(Some(Token { object: false, .. })), ..) if key.is_empty() || key.ends_with(b"/") => Scope::LinkFolder,
+        (Some(_), ..) => Scope::Link,
+        (None, true, _) => Scope::Service,
+        (None, false, true) => Scope::Bucket,
+        (None, false, false) => Scope::Object,
     };
-    Ok(Address { scope, bucket, key, virtual_host })
+    Ok(Address { scope, bucket, key, virtual_host, token: link.flatten() })
 }
 
 /// The parameters of a raw query, in the order sent.

@@ -170,7 +170,7 @@ proptest! {
         let proxies = Proxies::new(&["10.0.0.0/8".into()]).unwrap();
         let mut map = headers(&[("x-forwarded-for", &forwarded), ("x-forwarded-host", &forwarded)]);
         let client = client("10.0.0.1".parse().unwrap(), false, &Uri::from_static("/"), &mut map, &proxies, None);
-        let base = Address { scope: Scope::Bucket, bucket: host, key: vec![], virtual_host: true };
+        let base = Address { scope: Scope::Bucket, bucket: host, key: vec![], virtual_host: true, token: None };
         let _ = client.base_url(&base);
     }
 }

@@ -19,7 +19,7 @@ use panthera_wire::headers;
 
 use crate::pipeline::{Known, Matched, Peer};
 use crate::server::Shared;
-use crate::table::{Asks, Auth, Reveal, Scope};
+use crate::table::{Asks, Auth, Reveal};
 
 pub(crate) const CREATE_BUCKET: Action = Action("s3:CreateBucket");
 const PUT_OBJECT: Action = Action("s3:PutObject");
@@ -64,10 +64,11 @@ pub(crate) fn authorize(
     let bucket = known.bucket.as_ref().map(|(record, _)| record).filter(|_| matched.row.action != CREATE_BUCKET);
     let own = match subject {
         Subject::User { tenant, .. } => *tenant,
+        Subject::Share(by) => by.tenant,
         Subject::Anonymous => TenantId(0),
     };
     let form_key = known.form.key();
-    let path_key = (matched.address.scope == Scope::Object).then_some(matched.address.key.as_slice());
+    let path_key = matched.address.scope.has_key().then_some(matched.address.key.as_slice());
     let key = form_key.as_deref().or(path_key);
     let version = matched.query.get("versionId");
     // What is created is not what is stored under the key so far.
@@ -86,7 +87,7 @@ pub(crate) fn authorize(
     let asked = matched.row.actions(headers, &matched.query).filter(|_| !matched.row.asks_each_key());
     let mut visible = None;
     for action in asked {
-        let listing = ask(shared, matched, &Question { subject, action, resource, context, request });
+        let listing = ask(shared, (matched, known), &Question { subject, action, resource, context, request });
         match listing {
             Listing::Denied(decision) if matched.row.auth != Auth::None => {
                 let refused = S3Error::new(ErrorCode::AccessDenied).detail(format_args!("{:?}", decision.reason));
@@ -139,11 +140,12 @@ fn document<'a>(matched: &Matched<'_>, known: &'a Known) -> Document<'a> {
 }
 
 /// The answer to one of a request's questions. Only operations that list are told to do it in part.
-fn ask(shared: &Shared, matched: &Matched<'_>, question: &Question<'_>) -> Listing {
+fn ask(shared: &Shared, (matched, known): (&Matched<'_>, &Known), question: &Question<'_>) -> Listing {
     let decision = match matched.row.asks(question.action) {
         Asks::Names => {
             let prefix = matched.query.get("prefix").unwrap_or_default();
-            return shared.authz.listing(question, prefix.as_bytes());
+            let stored = known.elsewhere.as_ref().map(|place| [&place.window.stored[..], prefix.as_bytes()].concat());
+            return shared.authz.listing(question, stored.as_deref().unwrap_or(prefix.as_bytes()));
         }
         Asks::Bucket => shared.authz.knows(question),
         Asks::Buckets => shared.authz.asks_for_buckets(question),
@@ -202,7 +204,7 @@ impl Concealed {
     pub(crate) fn of(matched: &Matched<'_>, known: &Known, context: &Context) -> Option<Self> {
         let Matched { row, address, .. } = matched;
         let (bucket, _) = known.bucket.as_ref()?;
-        (row.reveal == Reveal::ToListers && row.scope == Scope::Object).then(|| Self {
+        (row.reveal == Reveal::ToListers && row.scope.has_key()).then(|| Self {
             subject: known.identity.caller.subject.clone(),
             bucket: Arc::clone(bucket),
             name: address.bucket.clone(),

@@ -13,13 +13,17 @@ mod body;
 mod buckets;
 mod connection;
 mod control;
+mod downloads;
 mod form;
+mod links;
 mod listener;
+mod passwords;
 mod payload;
 mod pipeline;
 mod render;
 mod server;
 mod settings;
+mod shares;
 mod table;
 mod tls;
 

@@ -25,6 +25,7 @@ use crate::buckets::Buckets;
 use crate::connection::Connection;
 use crate::control::{ControlCall, ControlReply};
 use crate::form::{self, Form};
+use crate::links::{self, Elsewhere};
 use crate::payload::{self, BodyPayload, Lengths, Rest, Settled};
 use crate::render::{self, Facts};
 use crate::server::Shared;
@@ -78,6 +79,8 @@ pub(crate) struct Known {
     /// The document, where policies can ask what it says; read before step 5.
     pub document: Option<Bytes>,
     payload: Box<dyn Payload>,
+    /// What is worked on lies elsewhere: behind a share.
+    pub elsewhere: Option<Elsewhere>,
 }
 
 /// Answers one request.
@@ -93,7 +96,7 @@ pub(crate) async fn answer(
     let (now, request_id) = (shared.clock.now(), shared.request_id());
     let client =
         address::client(peer.ip, peer.tls, &head.uri, &mut head.headers, &shared.proxies, shared.external.as_ref());
-    let facts = Facts::new(request_id, &shared.host_id, &head.method, &head.uri);
+    let mut facts = Facts::new(request_id, &shared.host_id, &head.method, &head.uri);
     note_request(&mut receipt, &facts, &head, peer, &client, now);
     let (body, rest) = payload::hold(incoming, &head.headers, shared.settings.body_timeout);
 
@@ -103,15 +106,17 @@ pub(crate) async fn answer(
         let query = address::parse_query(head.uri.query())?;
         let lengths = Lengths::read(&head.headers)?;
         note_address(&mut receipt, &address, &query);
+        facts.page = matches!(address.scope, Scope::Link | Scope::LinkFolder) && links::wants_page(&head.headers);
 
         // 3. Match the row.
         let row = shared.table.find(&head.method, address.scope, &query, &head.headers)?;
         note_row(&mut receipt, row);
-        let matched = Matched { row, address, query, client, now };
+        let mut matched = Matched { row, address, query, client, now };
 
         // 4. Authenticate as the row says.
         let mut known = match row.auth {
             Auth::Form => authenticate_form(shared, &matched, &head, body, lengths).await?,
+            Auth::Link => authenticate_link(shared, &mut matched, &head, body, lengths).await?,
             Auth::Signed | Auth::None => authenticate(shared, &matched, &head, body, lengths)?,
         };
         note_caller(&mut receipt, &known);
@@ -123,20 +128,8 @@ pub(crate) async fn answer(
         let context = context(shared, &matched, &known, peer);
         let visible = authorize(shared, &matched, &known, &head, &context)?;
 
-        // 6. Run the handler. What it finds missing is told to those who may know.
-        let concealed = Concealed::of(&matched, &known, &context);
-        let outcome = match row.kind {
-            Kind::Native(op) => {
-                let call = native_call(op, &facts, matched, known, head.headers, (context, visible))?;
-                shared.objects.handle(call).await
-            }
-            Kind::Python => control(shared, &facts, matched, known, head).await,
-            Kind::Absent => Err(not_implemented(row)),
-        };
-        outcome.map_err(|error| match concealed {
-            Some(concealed) => concealed.conceal(shared, error),
-            None => error,
-        })
+        // 6. Run the handler.
+        run(shared, &facts, matched, known, head, (context, visible)).await
     }
     .await;
 
@@ -154,6 +147,38 @@ pub(crate) async fn answer(
 
 type HeldBody = BodyPayload<Incoming>;
 
+/// Step 6. What it finds missing is told to those who may know, and in the names they know.
+async fn run(
+    shared: &Arc<Shared>,
+    facts: &Facts,
+    matched: Matched<'_>,
+    mut known: Known,
+    head: http::request::Parts,
+    (context, visible): (Context, Option<Box<Visible>>),
+) -> OpResult {
+    let row = matched.row;
+    let concealed = Concealed::of(&matched, &known, &context);
+    let elsewhere = known.elsewhere.take();
+    let outcome = match row.kind {
+        Kind::Native(op) => {
+            let window = elsewhere.as_ref().map(|elsewhere| elsewhere.window.clone());
+            let call = native_call(op, facts, matched, known, head.headers, (context, visible))?;
+            let call = Call { window, ..call };
+            shared.objects.handle(call).await
+        }
+        Kind::Python => control(shared, facts, matched, known, head).await,
+        Kind::Absent => Err(not_implemented(row)),
+    };
+    let outcome = outcome.map_err(|error| match concealed {
+        Some(concealed) => concealed.conceal(shared, error),
+        None => error,
+    });
+    match elsewhere {
+        Some(elsewhere) => elsewhere.finish(shared, row.native(), outcome).await,
+        None => outcome,
+    }
+}
+
 /// Step 4 for requests signed in their head. One snapshot serves the credential and the bucket; what is missing is
 /// told in the order of AWS: first who you are, then whether the bucket exists.
 fn authenticate(
@@ -169,7 +194,8 @@ fn authenticate(
         _ => shared.verifier.request(&*snapshot, &signed_head(head, matched), matched.now)?,
     };
     let bucket = find_bucket(&shared.buckets, &*snapshot, matched)?;
-    Ok(Known { identity, bucket, form: Form::default(), document: None, payload: body.protected(lengths, protection) })
+    let payload = body.protected(lengths, protection);
+    Ok(Known { identity, bucket, form: Form::default(), document: None, payload, elsewhere: None })
 }
 
 /// Step 4 for forms: the fields before the file are read first, since the policy that authenticates is among them.
@@ -186,10 +212,34 @@ async fn authenticate_form(
     let identity = shared.verifier.form(&*snapshot, &claim, matched.now)?;
     let bucket = find_bucket(&shared.buckets, &*snapshot, matched)?;
     let payload = form.check_policy(&claim, &matched.address.bucket, matched.now, file)?;
-    Ok(Known { identity, bucket, form, document: None, payload })
+    Ok(Known { identity, bucket, form, document: None, payload, elsewhere: None })
 }
 
-fn signed_head<'a>(head: &'a http::request::Parts, matched: &'a Matched<'_>) -> Head<'a> {
+/// Step 4 for share links. From here on the address is the place that the link means.
+async fn authenticate_link(
+    shared: &Shared,
+    matched: &mut Matched<'_>,
+    head: &http::request::Parts,
+    body: HeldBody,
+    lengths: Lengths,
+) -> S3Result<Known> {
+    let opened = links::open(shared, matched, head).await?;
+    // What the row does not know the operation must not find: it would be obeyed.
+    matched.query.0.retain(|(name, _)| matched.row.accepts(name));
+    if matched.address.scope == Scope::LinkFolder {
+        let below = opened.key.get(opened.window.stored.len()..).unwrap_or_default();
+        matched.query.0.push(("prefix".to_owned(), String::from_utf8_lossy(below).into_owned()));
+    }
+    let elsewhere = Some(Elsewhere { limit: opened.standing.limit(), window: opened.window, link: true });
+    matched.address.bucket = opened.standing.record.bucket_name;
+    matched.address.key = opened.key;
+    let identity = Identity { caller: opened.standing.caller, how: None, signed_at: None };
+    let bucket = Some((opened.standing.bucket, Bytes::new()));
+    let payload = body.protected(lengths, opened.protection);
+    Ok(Known { identity, bucket, form: Form::default(), document: None, payload, elsewhere })
+}
+
+pub(crate) fn signed_head<'a>(head: &'a http::request::Parts, matched: &'a Matched<'_>) -> Head<'a> {
     Head {
         method: head.method.as_str(),
         path: head.uri.path(),
@@ -253,6 +303,7 @@ fn native_call(
         visible,
         form: known.form.fields,
         form_filename: known.form.filename,
+        window: None,
         base_url,
         payload: known.payload,
     })
@@ -315,7 +366,8 @@ async fn settle(
 /// Errors that are ours go to the log, under the id the client reads.
 fn complain(shared: &Shared, facts: &Facts, error: Option<&S3Error>) {
     if let Some(error) = error.filter(|error| error.status() >= 500 && error.code() != ErrorCode::NotImplemented) {
-        (shared.complain)(&format!("request {} {} {}: {error}", facts.request_id(), facts.method, facts.resource()));
+        let resource = links::without_token(facts.resource());
+        (shared.complain)(&format!("request {} {} {resource}: {error}", facts.request_id(), facts.method));
     }
 }
 
@@ -344,7 +396,7 @@ fn note_request(
     line.remote = Some(client.ip);
     line.request_id = facts.request_id().to_owned();
     line.operation = format!("REST.{}.UNKNOWN", head.method);
-    line.request_uri = format!("{} {target} {version}", head.method);
+    line.request_uri = format!("{} {} {version}", head.method, links::without_token(target));
     line.referer = text(header::REFERER);
     line.user_agent = text(header::USER_AGENT);
     line.host_id = facts.host_id.to_str().unwrap_or_default().to_owned();

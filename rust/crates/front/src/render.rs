@@ -26,13 +26,15 @@ pub struct Facts {
     pub host_id: HeaderValue,
     /// HEAD never has a body.
     pub method: Method,
+    /// A browser asks: errors are pages.
+    pub page: bool,
     uri: Uri,
 }
 
 impl Facts {
     /// About this request. Nothing is copied: the target is shared with the request's head.
     pub fn new(request_id: RequestId, host_id: &HeaderValue, method: &Method, uri: &Uri) -> Self {
-        Self { request_id, host_id: host_id.clone(), method: method.clone(), uri: uri.clone() }
+        Self { request_id, host_id: host_id.clone(), method: method.clone(), page: false, uri: uri.clone() }
     }
 
     /// x-amz-request-id.
@@ -134,9 +136,32 @@ fn error_response(facts: &Facts, error: &S3Error) -> Response<Body> {
     if status == StatusCode::NOT_MODIFIED {
         return assemble(status, headers, Body::empty());
     }
+    if facts.page {
+        return page(status, headers, facts, error);
+    }
     headers.insert(header::CONTENT_TYPE, XML);
     let body = if facts.method == Method::HEAD { Body::empty() } else { Body::full(error_document(facts, error)) };
     assemble(status, headers, body)
+}
+
+/// An error as a page. Nothing of the request is in it, and nothing in it can load or run anything.
+fn page(status: StatusCode, mut headers: HeaderMap, facts: &Facts, error: &S3Error) -> Response<Body> {
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    let text = match error.code() {
+        ErrorCode::AccessDenied => "This link does not work, or does not work any more.",
+        ErrorCode::Unauthorized => "This link needs a password.",
+        ErrorCode::NoSuchKey => "There is no such file.",
+        _ => "This did not work.",
+    };
+    let body = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{text}</title><h1>{text}</h1>\
+         <p>{} · request {}</p></html>\n",
+        error.code().as_str(),
+        facts.request_id()
+    );
+    assemble(status, headers, Body::full(body.into()))
 }
 
 /// The error document. It has no namespace, as AWS's has none.

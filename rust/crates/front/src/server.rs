@@ -30,6 +30,7 @@ use crate::buckets::Buckets;
 use crate::connection::Patience;
 use crate::control::{ControlCalls, ControlQueue, queue};
 use crate::listener::{Addresses, accept_loop, bind};
+use crate::passwords::Passwords;
 use crate::settings::Settings;
 use crate::table::{Row, Table, TableError};
 use crate::tls::Tls;
@@ -135,6 +136,9 @@ pub(crate) struct Shared {
     pub external: Option<External>,
     pub verifier: Verifier,
     pub buckets: Buckets,
+    pub passwords: Passwords,
+    /// Downloads of shares with a limit are counted in turns.
+    pub downloads: tokio::sync::Mutex<()>,
     pub control: ControlQueue,
     pub books: Arc<Books>,
     pub tls: Option<Tls>,
@@ -191,6 +195,8 @@ impl Front {
                 keys: SigningKeys::default(),
             },
             buckets: Buckets::default(),
+            passwords: Passwords::new().map_err(io::Error::other)?,
+            downloads: tokio::sync::Mutex::default(),
             patience: Patience::new(&settings),
             domains: Domains::new(&settings.domains),
             addresses: Arc::default(),

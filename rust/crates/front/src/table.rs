@@ -19,7 +19,7 @@ pub struct Row {
     pub name: String,
     /// HTTP method.
     pub method: String,
-    /// `service`, `bucket` or `object`.
+    /// `service`, `bucket`, `object`, `link` or `link-folder`.
     pub scope: String,
     /// Query keys (`acl`) or keys with their value (`list-type=2`) that must all be present.
     pub selectors: Vec<String>,
@@ -34,7 +34,7 @@ pub struct Row {
     pub also: Vec<(String, String)>,
     /// `404` or `403`.
     pub reveal: String,
-    /// `signed`, `form` or `none`.
+    /// `signed`, `form`, `link` or `none`.
     pub auth: String,
     /// `native`, `python` or `absent`.
     pub kind: String,
@@ -51,6 +51,17 @@ pub enum Scope {
     Bucket,
     /// A key in a bucket.
     Object,
+    /// One object behind a share link.
+    Link,
+    /// The share of a prefix behind a link, or a folder in it.
+    LinkFolder,
+}
+
+impl Scope {
+    /// Whether the address names a key.
+    pub fn has_key(self) -> bool {
+        matches!(self, Self::Object | Self::Link)
+    }
 }
 
 /// Who a missing key is told to.
@@ -69,6 +80,8 @@ pub enum Auth {
     Signed,
     /// By the policy among the form's fields.
     Form,
+    /// By the token of a share link; a signature says who bears it.
+    Link,
     /// Not at all: the caller is anonymous whatever it sends, and the row itself is what allows it (CORS preflights,
     /// which the bucket's CORS configuration answers).
     None,
@@ -138,6 +151,14 @@ enum Also {
 }
 
 impl Operation {
+    /// The object operation that runs it, if one does.
+    pub fn native(&self) -> Option<NativeOp> {
+        match self.kind {
+            Kind::Native(op) => Some(op),
+            Kind::Python | Kind::Absent => None,
+        }
+    }
+
     /// Policies can ask what the document says (`s3:RequestObjectTag`, `s3:LocationConstraint`): it is read before the
     /// decision. Both are small.
     pub fn document_decides(&self) -> bool {
@@ -318,7 +339,8 @@ impl Table {
             || match scope {
                 Scope::Service => "SERVICE".to_owned(),
                 Scope::Bucket => "BUCKET".to_owned(),
-                Scope::Object => "OBJECT".to_owned(),
+                Scope::Object | Scope::Link => "OBJECT".to_owned(),
+                Scope::LinkFolder => "FOLDER".to_owned(),
             },
             |(key, _)| key.to_ascii_uppercase(),
         );
@@ -346,7 +368,8 @@ impl Operation {
         (self.selectors.len(), valued, self.header.is_some())
     }
 
-    fn accepts(&self, key: &str) -> bool {
+    /// Whether the query key means something to it.
+    pub fn accepts(&self, key: &str) -> bool {
         self.selectors.iter().any(|s| s.key == key) || self.params.iter().any(|p| p == key)
     }
 }
@@ -381,6 +404,8 @@ fn compile(index: usize, row: &Row) -> Result<Operation, String> {
         "service" => (Scope::Service, "SERVICE"),
         "bucket" => (Scope::Bucket, "BUCKET"),
         "object" => (Scope::Object, "OBJECT"),
+        "link" => (Scope::Link, "LINK"),
+        "link-folder" => (Scope::LinkFolder, "LINK_FOLDER"),
         other => return Err(format!("no scope {other:?}")),
     };
     let mut selectors: Vec<Selector> = row.selectors.iter().map(|text| selector(text)).collect::<Result<_, _>>()?;
@@ -402,6 +427,7 @@ fn compile(index: usize, row: &Row) -> Result<Operation, String> {
         auth: match row.auth.as_str() {
             "signed" => Auth::Signed,
             "form" => Auth::Form,
+            "link" => Auth::Link,
             "none" => Auth::None,
             other => return Err(format!("no auth {other:?}")),
         },
@@ -436,7 +462,7 @@ fn intern(action: &str) -> &'static str {
 }
 
 fn native(name: &str) -> Option<NativeOp> {
-    const NATIVE: [NativeOp; 18] = [
+    const NATIVE: [NativeOp; 19] = [
         NativeOp::AbortMultipartUpload,
         NativeOp::CompleteMultipartUpload,
         NativeOp::CopyObject,
@@ -451,11 +477,20 @@ fn native(name: &str) -> Option<NativeOp> {
         NativeOp::ListObjects,
         NativeOp::ListObjectsV2,
         NativeOp::ListParts,
+        NativeOp::ListSharedFolder,
         NativeOp::PostObject,
         NativeOp::PutObject,
         NativeOp::UploadPart,
         NativeOp::UploadPartCopy,
     ];
+    // Through a link an operation has another name and is the same operation.
+    let name = match name {
+        "GetSharedObject" => "GetObject",
+        "HeadSharedObject" => "HeadObject",
+        "PutSharedObject" => "PutObject",
+        "HeadSharedFolder" => "ListSharedFolder",
+        name => name,
+    };
     NATIVE.into_iter().find(|op| format!("{op:?}") == name)
 }
 

@@ -111,6 +111,7 @@ impl Scene {
             visible: None,
             form: Vec::new(),
             form_filename: None,
+            window: None,
             base_url: "http://localhost:9000".into(),
             payload: Box::new(Body { pieces: Vec::new(), len: 0 }),
         }

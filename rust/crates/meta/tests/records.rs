@@ -200,6 +200,7 @@ fn read_sharing(kind: &str, bytes: &[u8]) -> Result<(Value, Vec<u8>), RecordErro
 
 fn share(r: &ShareRecord) -> Value {
     let groups: Vec<Value> = r.groups.iter().map(|(tenant, group)| json!([tenant.0, group])).collect();
+    let audience: Vec<&str> = r.audience.as_deref().unwrap_or_default().lines().collect();
     let password = r.password.as_ref();
     let password = password
         .map(|p| json!({"iterations": p.iterations, "salt": hex(&p.salt), "hash": hex(&p.hash)}))
@@ -209,7 +210,7 @@ fn share(r: &ShareRecord) -> Value {
         "path": hex(&r.path), "cap": r.cap.bits(), "revoked": r.revoked, "object": r.object, "bearer": r.bearer,
         "expires_us": r.expires.unwrap_or_default().0, "generation": r.generation,
         "downloads": r.downloads.unwrap_or_default(), "tenants": r.tenants.iter().map(|t| t.0).collect::<Vec<_>>(),
-        "groups": groups, "password": password, "others": others(&r.others)})
+        "groups": groups, "password": password, "audience": audience, "others": others(&r.others)})
 }
 
 #[test]

@@ -160,6 +160,11 @@ impl RequestFacts for Call {
 }
 
 impl Call {
+    /// The bucket's name as the client knows it.
+    pub(crate) fn shown_bucket(&self) -> &str {
+        self.window.as_ref().map_or(&self.bucket_name, |window| &window.bucket)
+    }
+
     /// The question whether the caller may do something in the bucket of this call.
     pub(crate) fn question(&self, action: &'static str) -> Question<'_> {
         let (tenant, name) = (self.bucket.tenant, &*self.bucket_name);

@@ -28,6 +28,7 @@ pub enum NativeOp {
     ListObjects,
     ListObjectsV2,
     ListParts,
+    ListSharedFolder,
     PostObject,
     PutObject,
     UploadPart,
@@ -74,6 +75,35 @@ impl Query {
     }
 }
 
+/// The names under which a client knows a place that lies elsewhere: what is behind a share link, or behind a mount.
+/// Answers have these names and never the owner's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Window {
+    /// How the keys begin where they lie.
+    pub stored: Vec<u8>,
+    /// How they begin for the client.
+    pub shown: Vec<u8>,
+    /// The bucket's name for the client.
+    pub bucket: String,
+}
+
+impl Window {
+    /// The client's name of a key.
+    pub fn shown(&self, stored: &[u8]) -> Vec<u8> {
+        let rest = stored.strip_prefix(self.stored.as_slice()).unwrap_or_default();
+        [&self.shown[..], rest].concat()
+    }
+
+    /// An error in the client's names.
+    pub fn disguise(&self, error: S3Error) -> S3Error {
+        error.map_fields(|name, value| match name {
+            "Key" => Some(String::from_utf8_lossy(&self.shown(value.as_bytes())).into_owned()),
+            "BucketName" => Some(self.bucket.clone()),
+            _ => None,
+        })
+    }
+}
+
 /// One request, past step 5.
 pub struct Call {
     /// Which operation.
@@ -102,6 +132,8 @@ pub struct Call {
     pub form: Vec<(String, Vec<u8>)>,
     /// The name the file field carried in its Content-Disposition, for `${filename}`.
     pub form_filename: Option<String>,
+    /// The client's names, when they are not those of the place where this works.
+    pub window: Option<Window>,
     /// Scheme and authority the client used (`http://localhost:9000`), for Location elements.
     pub base_url: String,
     /// The body.

@@ -150,6 +150,7 @@ impl Scene {
             visible: None,
             form: Vec::new(),
             form_filename: None,
+            window: None,
             base_url: "http://localhost:9000".into(),
             payload: Box::new(NoBody),
         }

@@ -66,7 +66,8 @@ impl ObjectService {
             | NativeOp::ListObjectVersions
             | NativeOp::ListObjects
             | NativeOp::ListObjectsV2
-            | NativeOp::ListParts => self.list(call).await,
+            | NativeOp::ListParts
+            | NativeOp::ListSharedFolder => self.list(call).await,
             NativeOp::PostObject => self.post_object(call).await,
             NativeOp::PutObject => self.put_object(call).await,
             NativeOp::UploadPart => self.upload_part(call).await,

@@ -42,7 +42,8 @@ impl From<ControlCall> for ControlRequest {
     fn from(call: ControlCall) -> Self {
         let (tenant, admin) = match call.caller.subject {
             Subject::User { tenant, admin, .. } => (tenant.0, admin),
-            Subject::Anonymous => (0, false),
+            // No Python row takes shares; one that did would have nobody's rights.
+            Subject::Anonymous | Subject::Share(_) => (0, false),
         };
         // Header values are bytes; Latin-1 keeps every one of them, as Python's own servers do.
         let text = |value: &HeaderValue| value.as_bytes().iter().map(|&byte| char::from(byte)).collect();

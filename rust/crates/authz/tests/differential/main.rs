@@ -257,7 +257,7 @@ impl World {
         for who in principals.iter().filter(|w| !w.admin) {
             let g = who.grantee;
             let signed = matches!(g.kind(), Kind::User | Kind::Service);
-            let mut around = vec![Grantee::ANYONE];
+            let mut around = if g.kind() == Kind::Share { Vec::new() } else { vec![Grantee::ANYONE] };
             if signed {
                 around.extend([Grantee::AUTHENTICATED, Grantee::tenant_member(g.tenant()).unwrap()]);
             }

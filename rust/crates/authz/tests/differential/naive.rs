@@ -98,6 +98,10 @@ impl Naive {
             sure.insert(who);
         }
         let mut possible = sure.clone();
+        // What everybody may is not a share's; what nobody may is not either.
+        if who.kind() == Kind::Share {
+            sure.remove(&Grantee::ANYONE);
+        }
         loop {
             let before = (sure.len(), possible.len());
             for tuple in &self.tuples {

@@ -17,6 +17,7 @@ const TAG_PATH: u8 = 2;
 const TAG_TENANTS: u8 = 3;
 const TAG_GROUPS: u8 = 4;
 const TAG_PASSWORD: u8 = 5;
+const TAG_AUDIENCE: u8 = 6;
 const GROUP_BYTES: usize = 8;
 const SALT_BYTES: usize = 16;
 const PASSWORD_BYTES: usize = 4 + SALT_BYTES + 32;
@@ -111,6 +112,8 @@ pub struct ShareRecord {
     pub groups: Vec<(TenantId, u32)>,
     /// What must be known beside the token.
     pub password: Option<PasswordHash>,
+    /// Whom the creator named, in the creator's words, one a line.
+    pub audience: Option<String>,
     /// Sections this version does not know.
     pub others: OtherSections,
 }
@@ -162,6 +165,7 @@ impl ShareRecord {
                     record.groups = groups.iter().map(|g| (TenantId(number(&g[..4])), number(&g[4..]))).collect();
                 }
                 TAG_PASSWORD => record.password = Some(PasswordHash::decode(section.bytes).ok_or_else(odd)?),
+                TAG_AUDIENCE => record.audience = Some(fields.text(&section)?),
                 tag => record.others.push((tag, section.bytes.to_vec())),
             }
         }
@@ -195,6 +199,7 @@ impl ShareRecord {
         if let Some(password) = &self.password {
             sections.put_owned(TAG_PASSWORD, password.encode());
         }
+        sections.put_some(TAG_AUDIENCE, self.audience.as_deref().map(str::as_bytes));
         sections.put_others(&self.others);
         sections.write(&mut out);
         out

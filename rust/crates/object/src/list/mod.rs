@@ -3,7 +3,9 @@
 //! Belongs here: what all listings share (parameters, encoding, owners). Does not belong here: where a page begins and
 //! ends (`skip`), what of it the caller may see (`gate`), the rows of any one listing.
 
+mod folder;
 mod gate;
+mod lens;
 mod objects;
 mod owners;
 mod parts;
@@ -49,6 +51,7 @@ impl ObjectService {
             NativeOp::ListObjectVersions => self.list_object_versions(&call, gate),
             NativeOp::ListObjects => self.list_objects(&call, gate),
             NativeOp::ListObjectsV2 => self.list_objects_v2(&call, gate),
+            NativeOp::ListSharedFolder => self.list_shared_folder(&call, gate),
             // Not filtered: it names one key, and whether the caller may ask for that was decided.
             NativeOp::ListParts => self.list_parts(&call),
             other => Err(S3Error::internal(format_args!("{other:?} is no listing"))),
@@ -83,6 +86,8 @@ struct Params<'c> {
     url: bool,
     /// Most entries on the page.
     limit: usize,
+    /// It is a page for people.
+    page: bool,
 }
 
 impl<'c> Params<'c> {
@@ -100,6 +105,7 @@ impl<'c> Params<'c> {
             delimiter: query.get("delimiter").unwrap_or_default(),
             url,
             limit: page_limit(query, count)?,
+            page: false,
         })
     }
 
@@ -275,6 +281,9 @@ impl Body {
     }
 
     fn put_prefix(&mut self, params: &Params<'_>, prefix: &[u8]) {
+        if params.page {
+            return folder::put_folder(&mut self.prefixes, params.prefix.as_bytes(), prefix);
+        }
         self.prefixes.raw(b"<CommonPrefixes><Prefix>");
         params.push_key(&mut self.prefixes, prefix);
         self.prefixes.raw(b"</Prefix></CommonPrefixes>");

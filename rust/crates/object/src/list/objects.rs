@@ -5,7 +5,9 @@ use panthera_meta::records::ObjectView;
 use panthera_meta::{MetaError, Snapshot, Step, keys};
 use panthera_wire::xml::Writer;
 
+use super::folder;
 use super::gate::{Gate, Look};
+use super::lens::Lens;
 use super::owners::Owners;
 use super::skip::{Page, Place, Start, beyond};
 use super::token::{self, Position};
@@ -60,7 +62,7 @@ impl ObjectService {
         let owner = call.query.get("fetch-owner").is_some_and(|value| value.eq_ignore_ascii_case("true"));
         let page = self.page(call, gate, &params, &position, owner)?;
         let mut head = Writer::document(ROOT, HEAD_BYTES);
-        params.put_echo(&mut head, &call.bucket_name, "MaxKeys");
+        params.put_echo(&mut head, call.shown_bucket(), "MaxKeys");
         head.number("KeyCount", page.taken as u64).flag("IsTruncated", page.truncated);
         if call.query.get("start-after").is_some() {
             params.put_key(&mut head, "StartAfter", start_after.as_bytes());
@@ -78,17 +80,40 @@ impl ObjectService {
         Ok(Reply::xml(page.body.finish(head, ROOT)))
     }
 
+    /// A folder behind a share link: a page for browsers, else ListObjectsV2's document.
+    pub(super) fn list_shared_folder(&self, call: &Call, gate: Gate) -> OpResult {
+        if !accepts_html(call) {
+            return self.list_objects_v2(call, gate);
+        }
+        let mut params = Params::read(&call.query, "max-keys")?;
+        (params.delimiter, params.page) = ("/", true);
+        let position = match call.query.get("continuation-token") {
+            None | Some("") => Position::After(Vec::new()),
+            Some(token) => token::decode(token, || self.sealer(call))?,
+        };
+        let mut page = self.page(call, gate, &params, &position, false)?;
+        let next = match (&page.stopped, page.truncated) {
+            (_, false) => None,
+            (Some(stopped), true) => Some(self.sealer(call)?.token(stopped)),
+            (None, true) => Some(token::encode(&page.last)),
+        };
+        let (folders, files) = (page.body.prefixes.buffer().as_slice(), page.body.entries.buffer().as_slice());
+        Ok(folder::page(params.prefix.as_bytes(), &[folders, files], next.as_deref()))
+    }
+
     fn page(&self, call: &Call, gate: Gate, params: &Params<'_>, position: &Position, owner: bool) -> S3Result<Listed> {
         let snapshot = self.meta.snapshot().map_err(S3Error::internal)?;
-        let owners = owner.then(|| self.owners(&*snapshot, &call.bucket));
-        list(&*snapshot, call.bucket.id, gate, params, position, owners).map_err(S3Error::internal)
+        // Who owns what behind a window is nobody's business in front of it.
+        let owners = (owner && call.window.is_none()).then(|| self.owners(&*snapshot, &call.bucket));
+        let place = (call.bucket.id, Lens::new(call.window.as_ref()));
+        list(&*snapshot, place, gate, params, position, owners).map_err(S3Error::internal)
     }
 }
 
 /// Renders the page that begins at a position.
 fn list(
     snapshot: &dyn Snapshot,
-    bucket: BucketId,
+    (bucket, lens): (BucketId, Lens<'_>),
     mut gate: Gate,
     params: &Params<'_>,
     position: &Position,
@@ -97,9 +122,13 @@ fn list(
     let mut page = Page::new(params.filter(), params.limit);
     let mut body = Body::new(params.limit);
     let mut last = Vec::new();
-    if let Start::At(key) = params.start(position) {
-        let first = keys::object(bucket, &key);
-        let end = keys::object_prefix_range(bucket, params.prefix.as_bytes()).end;
+    let start = match params.start(position) {
+        Start::At(key) => lens.stored(&key).map(std::borrow::Cow::into_owned),
+        Start::Nowhere => None,
+    };
+    if let Some((start, prefix)) = start.zip(lens.stored(params.prefix.as_bytes())) {
+        let first = keys::object(bucket, &start);
+        let end = keys::object_prefix_range(bucket, &prefix).end;
         scan(snapshot, first, end, &mut |row, value| {
             let (_, key) = keys::parse_object(row).ok_or_else(not_an_object)?;
             match gate.look(key) {
@@ -107,13 +136,16 @@ fn list(
                 Look::Skip(to) => return Ok(seek(keys::object(bucket, &to))),
                 Look::End => return Ok(Step::Stop),
             }
+            let key = &*lens.shown(key);
             match page.place(key) {
                 Place::Full => return Ok(Step::Stop),
                 Place::Prefix(len) => {
                     last.clear();
                     last.extend_from_slice(&key[..len]);
                     body.put_prefix(params, &last);
-                    return Ok(beyond(&last).map_or(Step::Stop, |next| seek(keys::object(bucket, &next))));
+                    let next = beyond(&last);
+                    let next = next.as_deref().and_then(|next| lens.stored(next));
+                    return Ok(next.map_or(Step::Stop, |next| seek(keys::object(bucket, &next))));
                 }
                 Place::Entry => {}
             }
@@ -123,8 +155,13 @@ fn list(
             Ok(Step::Next)
         })?;
     }
-    let stopped = gate.stopped().map(<[u8]>::to_vec);
+    let stopped = gate.stopped().map(|key| lens.shown(key).into_owned());
     Ok(Listed { body, taken: page.taken(), truncated: page.truncated() || stopped.is_some(), last, stopped })
+}
+
+fn accepts_html(call: &Call) -> bool {
+    let accept = call.headers.get_all(http::header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accept.flat_map(|line| line.split([',', ';'])).any(|kind| kind.trim().eq_ignore_ascii_case("text/html"))
 }
 
 fn not_an_object() -> MetaError {
@@ -139,6 +176,9 @@ fn put_entry(
     owners: &mut Option<Owners<'_>>,
 ) -> Result<(), MetaError> {
     let view = ObjectView::new(value)?;
+    if params.page {
+        return folder::put_file(out, params.prefix.as_bytes(), key, &view);
+    }
     let owner = owners.as_mut().map(|owners| owners.element(view.owner())).transpose()?;
     out.raw(b"<Contents><Key>");
     params.push_key(out, key);

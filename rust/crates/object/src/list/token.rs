@@ -47,6 +47,9 @@ impl Sealer {
         if let Subject::User { tenant, user, .. } = subject {
             bound.extend([tenant.0.to_be_bytes(), user.0.to_be_bytes()].concat());
         }
+        if let Subject::Share(by) = subject {
+            bound.extend([&b"share"[..], &by.share.to_be_bytes()].concat());
+        }
         Self { key: blake3::derive_key("panthera listing position", domain_key), bound }
     }
 

@@ -1,0 +1,105 @@
+"""Operations on shares. What they are is `gateway/shares.py`.
+
+Belongs here: JSON to calls and back. Does not belong here: the rules.
+
+They take any user's key: who may share what is asked of the user's own rights, and a tenant's administrator sees and
+revokes what its users shared. Root acts as a user of its own tenant here, as everybody does.
+"""
+
+from typing import Any, Final
+
+from gateway.admin.operation import Access, Call, Operation
+from gateway.admin.shapes import array, flag, number, record, text
+from gateway.errors import AccountError
+from gateway.limits import PASSWORD_MAX, SHARE_AUDIENCE, SHARE_DOWNLOADS
+from gateway.shares import ANYONE, CAN, Offer
+
+_SHARE: Final = {
+    "share": number("Its number, which counts within the tenant"),
+    "resource": text(),
+    "can": array(text()),
+    "to": array(text()),
+    "expires": text(),
+    "password": flag("It has one"),
+    "downloads": number("How many it allows"),
+    "created_by": text(),
+    "created": text(),
+    "state": text(words=("open", "expired", "revoked")),
+}
+_SHOWN: Final = record(needs=_SHARE)
+_MADE: Final = record(needs=_SHARE | {"token": text("Shown now and never again"), "link": text("Path of the link")})
+_COUNTED: Final = record(needs=_SHARE | {"downloaded": number()})
+_OFFER: Final = record(
+    needs={"resource": text("`s3://BUCKET/PREFIX/`, `s3://BUCKET/KEY` or `s3://BUCKET`")},
+    may={
+        "can": text("`view` unless it says", words=tuple(CAN)),
+        "to": array(text(f"`tenant:NAME`, `group:TENANT/NAME` or `{ANYONE}`"), least=1, most=SHARE_AUDIENCE),
+        "expires": text("`30d`, `12h` or ISO 8601; never, when left out"),
+        "password": text("Asked for by the link", most=PASSWORD_MAX),
+        "downloads": number("How often it may be downloaded", least=1, most=SHARE_DOWNLOADS),
+    },
+)
+
+
+def _number(call: Call) -> int:
+    given = call.path["share"]
+    if not (given.isascii() and given.isdigit() and len(given) <= 10):
+        raise AccountError("missing", f"there is no share {given}")
+    return int(given)
+
+
+def _create(call: Call) -> object:
+    body = call.body
+    offer = Offer(
+        body["resource"],
+        body.get("can", "view"),
+        tuple(body.get("to", (ANYONE,))),
+        body.get("expires"),
+        body.get("password"),
+        body.get("downloads", 0),
+    )
+    return call.services.shares.create(call.who, offer)
+
+
+def _list(call: Call) -> object:
+    return call.services.shares.all(call.who)
+
+
+def _show(call: Call) -> object:
+    return call.services.shares.show(call.who, _number(call))
+
+
+def _revoke(call: Call) -> None:
+    call.services.shares.revoke(call.who, _number(call))
+
+
+def _row(method: str, path: str, name: str, summary: str, run: Any, **more: Any) -> Operation:  # noqa: ANN401
+    return Operation(method, path, name, summary, run, Access.USER, **({"problems": ("missing",)} | more))
+
+
+OPERATIONS: Final = (
+    _row(
+        "POST",
+        "/v1/shares",
+        "createShare",
+        "Share a bucket, prefix or object by a link or with other tenants",
+        _create,
+        body=_OFFER,
+        status=201,
+        answer=_MADE,
+        problems=("missing", "refused", "conflict"),
+    ),
+    _row(
+        "GET", "/v1/shares", "listShares", "The caller's shares; for an administrator all", _list, answer=array(_SHOWN)
+    ),
+    _row("GET", "/v1/shares/{share}", "getShare", "One share", _show, answer=_COUNTED),
+    _row(
+        "DELETE",
+        "/v1/shares/{share}",
+        "revokeShare",
+        "End a share; nothing is allowed by it when it answers",
+        _revoke,
+        status=204,
+        problems=("missing", "conflict"),
+    ),
+)

@@ -1,0 +1,89 @@
+"""The commands `panthera share …`.
+
+Belongs here: their flags and how answers are printed. Does not belong here: what they do (`admin/shares.py`).
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from gateway.asking import ask, client_options
+from gateway.remote import Remote
+from gateway.shares import ANYONE, CAN
+
+_COLUMNS: Final = ("share", "resource", "can", "to", "expires", "state", "created_by")
+
+
+def _flat(value: Any) -> Any:
+    """Lists as words, for a table."""
+    if isinstance(value, list):
+        return [_flat(one) for one in value]
+    shown = dict(value)
+    for name in ("can", "to"):
+        if isinstance(shown.get(name), list):
+            shown[name] = ",".join(shown[name])
+    return shown
+
+
+@click.group()
+def share() -> None:
+    """Shares: links, and what other tenants may use."""
+
+
+@share.command(name="create")
+@click.argument("resource", metavar="s3://BUCKET/PREFIX/")
+@click.option("--to", multiple=True, metavar="WHOM", help=f"tenant:NAME, group:TENANT/NAME, or {ANYONE} (the default).")
+@click.option("--can", type=click.Choice(list(CAN)), default="view", show_default=True, help="What it allows.")
+@click.option("--expires", metavar="WHEN", help="30d, 12h or a moment; else never.")
+@click.option("--password-file", type=click.File(), help="File with a password the link asks for; `-` reads stdin.")
+@click.option("--downloads", type=int, help="How often it may be downloaded; else any number of times.")
+@client_options
+def create(resource: str, to: tuple[str, ...], as_json: bool, admin: str | None, data: Path, **more: Any) -> None:
+    """Share a bucket, a prefix (it ends in /) or an object. The token is printed now and never again."""
+    file = more.pop("password_file")
+    body = {"resource": resource, **{name: value for name, value in more.items() if value is not None}}
+    if to:
+        body["to"] = list(to)
+    if file is not None:
+        body["password"] = file.read().rstrip("\n")
+    ask(
+        admin,
+        data,
+        lambda r: r.call("POST", "/v1/shares", body),
+        columns=("share", "token", "link"),
+        as_json=as_json,
+    )
+
+
+@share.command(name="list")
+@client_options
+def list_shares(admin: str | None, data: Path, as_json: bool) -> None:
+    """List your shares; as an administrator those of the tenant."""
+
+    def read(remote: Remote) -> Any:
+        found = remote.call("GET", "/v1/shares")
+        return found if as_json else _flat(found)
+
+    ask(admin, data, read, columns=_COLUMNS, as_json=as_json)
+
+
+@share.command(name="show")
+@click.argument("number", type=int)
+@client_options
+def show(number: int, admin: str | None, data: Path, as_json: bool) -> None:
+    """Show a share, with its downloads so far."""
+
+    def read(remote: Remote) -> Any:
+        found = remote.call("GET", f"/v1/shares/{number}")
+        return found if as_json else _flat(found)
+
+    ask(admin, data, read, columns=(*_COLUMNS, "password", "downloads", "downloaded"), as_json=as_json)
+
+
+@share.command(name="revoke")
+@click.argument("number", type=int)
+@client_options
+def revoke(number: int, admin: str | None, data: Path, as_json: bool) -> None:
+    """End a share. When this returns, nothing is allowed by it any more."""
+    ask(admin, data, lambda r: r.call("DELETE", f"/v1/shares/{number}"), columns=(), as_json=as_json)

@@ -1,0 +1,430 @@
+"""Share links against a real server: what they open, for whom, until when; and that nothing tells why one does not."""
+
+from __future__ import annotations
+
+import base64
+import concurrent.futures
+import json
+import subprocess
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import ROOT_KEY, ROOT_SECRET, Server
+
+Make = Callable[..., Any]
+
+
+@dataclass
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Any
+    body: bytes
+
+    @property
+    def code(self) -> str:
+        """The code of an error document."""
+        return self.body.decode().partition("<Code>")[2].partition("</Code>")[0]
+
+
+def ask(url: str, method: str = "GET", body: bytes | None = None, **headers: str) -> Answer:
+    """One request without a signature."""
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    request = urllib.request.Request(url, method=method, data=body, headers=names)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return Answer(answer.status, answer.headers, answer.read())
+    except urllib.error.HTTPError as error:
+        return Answer(error.code, error.headers, error.read())
+
+
+def basic(name: str, secret: str) -> str:
+    """A value for Authorization."""
+    return "Basic " + base64.b64encode(f"{name}:{secret}".encode()).decode()
+
+
+@dataclass
+class User:
+    """A user of a tenant: its key, its S3 client, its way to the admin API."""
+
+    server: Server
+    tenant: str
+    name: str
+    key: str
+    secret: str
+    s3: Any
+
+    def admin(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """The answer of the admin API. AssertionError with its words when it refuses."""
+        status, answer = self.try_admin(method, path, body)
+        assert status < 300, answer
+        return answer
+
+    def try_admin(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
+        """Status and JSON."""
+        sent = None if body is None else json.dumps(body).encode()
+        content = {"content_type": "application/json"}
+        got = ask(self.server.admin + path, method, sent, authorization=basic(self.key, self.secret), **content)
+        return got.status, json.loads(got.body) if got.body else {}
+
+    def share(self, resource: str, **more: Any) -> dict[str, Any]:
+        """A new share; `url` is where its link leads."""
+        made = self.admin("POST", "/v1/shares", {"resource": resource, **more})
+        return {**made, "url": self.server.url + made["link"]}
+
+
+@pytest.fixture
+def people(server: Server, make_client: Make) -> Callable[..., User]:
+    """Makes users of fresh tenants: `people("acme", "ann", admin=True)`."""
+    root = User(server, "default", "root", ROOT_KEY, ROOT_SECRET, None)
+    suffix = uuid.uuid4().hex[:8]
+    made: set[str] = set()
+
+    def make(tenant: str, name: str, *, admin: bool = False) -> User:
+        full = f"{tenant}-{suffix}"
+        if full not in made:
+            root.admin("POST", "/v1/tenants", {"name": full})
+            made.add(full)
+        root.admin("POST", "/v1/users", {"tenant": full, "name": name, "admin": admin})
+        key = root.admin("POST", "/v1/keys", {"tenant": full, "user": name})
+        client = make_client(server.url, key=key["access_key"], secret=key["secret_key"])
+        return User(server, full, name, key["access_key"], key["secret_key"], client)
+
+    return make
+
+
+@pytest.fixture
+def ann(people: Callable[..., User]) -> User:
+    """An administrator with a bucket that has a few objects in it."""
+    user = people("acme", "ann", admin=True)
+    user.bucket = f"b-{uuid.uuid4().hex[:12]}"  # type: ignore[attr-defined]
+    user.s3.create_bucket(Bucket=user.bucket)  # type: ignore[attr-defined]
+    for key in ("pub/a.txt", "pub/sub/b.txt", "pub/ü & <b>.txt", "secret.txt"):
+        user.s3.put_object(Bucket=user.bucket, Key=key, Body=key.encode())  # type: ignore[attr-defined]
+    return user
+
+
+def test_a_link_to_an_object_opens_it_and_nothing_else(ann: Any) -> None:
+    made = ann.share(f"s3://{ann.bucket}/pub/a.txt")
+    for url in (made["url"], made["url"] + "/a.txt", made["url"] + "/"):
+        got = ask(url)
+        assert (got.status, got.body) == (200, b"pub/a.txt")
+    assert got.headers["referrer-policy"] == "no-referrer"
+    assert got.headers["x-content-type-options"] == "nosniff"
+    assert got.headers["cache-control"] == "private, no-cache"
+    head = ask(made["url"], "HEAD")
+    assert (head.status, head.headers["content-length"]) == (200, "9")
+    assert ask(made["url"], range="bytes=4-4").body == b"a"
+    for rest in ("/b.txt", "/pub/a.txt", "/../secret.txt", "/a.txt/"):
+        assert ask(made["url"] + rest).code == "AccessDenied"
+    assert ask(made["url"] + "/a.txt", "PUT", b"x").code == "AccessDenied"
+    assert ask(made["url"] + "/a.txt", "DELETE").status == 405
+
+
+def test_a_link_to_a_prefix_opens_what_is_below(ann: Any) -> None:
+    made = ann.share(f"s3://{ann.bucket}/pub/")
+    assert ask(made["url"] + "a.txt").body == b"pub/a.txt"
+    assert ask(made["url"] + "sub/b.txt").body == b"pub/sub/b.txt"
+    missing = ask(made["url"] + "none.txt")
+    assert (missing.status, missing.code) == (404, "NoSuchKey")
+    assert b"<Key>none.txt</Key>" in missing.body, "the client's name, not the owner's"
+    assert ann.bucket.encode() not in missing.body
+    assert ask(made["url"] + "../secret.txt").status == 404
+
+
+def test_a_link_that_may_write_writes_as_its_creator(ann: Any) -> None:
+    made = ann.share(f"s3://{ann.bucket}/pub/", can="contribute")
+    done = subprocess.run(
+        ["curl", "-sS", "-f", "-T", "-", made["url"] + "new.txt"], input=b"from curl", capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert ann.s3.get_object(Bucket=ann.bucket, Key="pub/new.txt")["Body"].read() == b"from curl"
+    viewer = ann.share(f"s3://{ann.bucket}/pub/")
+    assert ask(viewer["url"] + "no.txt", "PUT", b"x").code == "AccessDenied"
+    assert ask(made["url"] + "acl.txt", "PUT", b"x", x_amz_acl="public-read").status in (400, 403)
+
+
+def test_a_revoked_link_has_ended_when_the_call_returns(ann: Any) -> None:
+    made = ann.share(f"s3://{ann.bucket}/pub/", can="edit")
+    assert ask(made["url"] + "a.txt").status == 200
+    relations = ann.admin("GET", f"/v1/relations?bucket={ann.bucket}")["relations"]
+    assert {one["relation"] for one in relations if one["subject"] == f"share:#{made['share']}"} == {
+        "reader", "lister", "writer", "deleter",
+    }  # fmt: skip
+    ann.admin("DELETE", f"/v1/shares/{made['share']}")
+    assert ask(made["url"] + "a.txt").code == "AccessDenied"
+    relations = ann.admin("GET", f"/v1/relations?bucket={ann.bucket}")["relations"]
+    assert not [one for one in relations if one["subject"].startswith("share:")]
+    assert ann.admin("GET", f"/v1/shares/{made['share']}")["state"] == "revoked"
+    ann.admin("DELETE", f"/v1/shares/{made['share']}")  # again: nothing more to do
+
+
+def test_revoking_only_the_relation_ends_it_too(ann: Any) -> None:
+    made = ann.share(f"s3://{ann.bucket}/pub/")
+    change = {"op": "delete", "subject": f"share:{made['share']}", "relation": "reader",
+              "resource": f"s3://{ann.bucket}/pub/"}  # fmt: skip
+    ann.admin("POST", "/v1/relations", {"changes": [change]})
+    assert ask(made["url"] + "a.txt").code == "AccessDenied"
+
+
+def test_a_revoke_ends_access_under_load(ann: Any) -> None:
+    made = ann.share(f"s3://{ann.bucket}/pub/")
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        before = [pool.submit(ask, made["url"] + "a.txt") for _ in range(200)]
+        ann.admin("DELETE", f"/v1/shares/{made['share']}")
+        after = [pool.submit(ask, made["url"] + "a.txt") for _ in range(400)]
+        assert {one.result().status for one in before} <= {200, 403}
+        assert {one.result().status for one in after} == {403}
+
+
+def test_a_share_works_only_as_long_as_its_creator_could_do_the_same(ann: Any, people: Callable[..., User]) -> None:
+    bob = people("acme", "bob")
+    for relation in ("reader", "lister", "sharer"):
+        grant = {"op": "touch", "subject": "user:bob", "relation": relation, "resource": f"s3://{ann.bucket}/pub/"}
+        ann.admin("POST", "/v1/relations", {"changes": [grant]})
+    made = bob.share(f"s3://{ann.bucket}/pub/")
+    assert ask(made["url"] + "a.txt").status == 200
+    for relation in ("sharer", "reader"):
+        about = {"subject": "user:bob", "relation": relation, "resource": f"s3://{ann.bucket}/pub/"}
+        ann.admin("POST", "/v1/relations", {"changes": [{"op": "delete", **about}]})
+        assert ask(made["url"] + "a.txt").code == "AccessDenied", relation
+        ann.admin("POST", "/v1/relations", {"changes": [{"op": "touch", **about}]})
+        assert ask(made["url"] + "a.txt").status == 200, relation
+    denied = {"op": "touch", "subject": "user:bob", "relation": "deny_read", "resource": f"s3://{ann.bucket}/pub/sub/"}
+    ann.admin("POST", "/v1/relations", {"changes": [denied]})
+    assert (ask(made["url"] + "sub/b.txt").code, ask(made["url"] + "a.txt").status) == ("AccessDenied", 200)
+    User(ann.server, "", "", ROOT_KEY, ROOT_SECRET, None).admin("DELETE", f"/v1/users/{bob.tenant}/bob")
+    assert ask(made["url"] + "a.txt").code == "AccessDenied"
+
+
+def test_nobody_shares_more_than_the_own_right(ann: Any, people: Callable[..., User]) -> None:
+    bob = people("acme", "bob")
+    place = {"resource": f"s3://{ann.bucket}/pub/"}
+    assert bob.try_admin("POST", "/v1/shares", place)[0] == 403
+    for relation in ("reader", "lister"):
+        ann.admin(
+            "POST", "/v1/relations", {"changes": [{"op": "touch", "subject": "user:bob", "relation": relation} | place]}
+        )
+    assert "share" in bob.try_admin("POST", "/v1/shares", place)[1]["detail"]
+    ann.admin(
+        "POST", "/v1/relations", {"changes": [{"op": "touch", "subject": "user:bob", "relation": "sharer"} | place]}
+    )
+    assert "write" in bob.try_admin("POST", "/v1/shares", place | {"can": "contribute"})[1]["detail"]
+    made = bob.admin("POST", "/v1/shares", place)
+    assert [one["share"] for one in bob.admin("GET", "/v1/shares")] == [made["share"]]
+    others = ann.share(f"s3://{ann.bucket}/")
+    assert [one["share"] for one in bob.admin("GET", "/v1/shares")] == [made["share"]]
+    assert bob.try_admin("DELETE", f"/v1/shares/{others['share']}")[0] == 404
+    assert {one["share"] for one in ann.admin("GET", "/v1/shares")} == {made["share"], others["share"]}
+
+
+def test_deny_relations_apply_to_shares(ann: Any) -> None:
+    made = ann.share(f"s3://{ann.bucket}/pub/")
+    for subject in ("anyone", f"share:{made['share']}"):
+        change = {"subject": subject, "relation": "deny_read", "resource": f"s3://{ann.bucket}/pub/"}
+        ann.admin("POST", "/v1/relations", {"changes": [{"op": "touch", **change}]})
+        assert ask(made["url"] + "a.txt").code == "AccessDenied", subject
+        ann.admin("POST", "/v1/relations", {"changes": [{"op": "delete", **change}]})
+        assert ask(made["url"] + "a.txt").status == 200, subject
+
+
+def test_a_password_is_asked_for_and_ranges_do_not_pay_again(ann: Any) -> None:
+    made = ann.share(f"s3://{ann.bucket}/pub/", password="open sesame")
+    asked = ask(made["url"] + "a.txt")
+    assert (asked.status, asked.headers["www-authenticate"].partition(",")[0]) == (401, 'Basic realm="share"')
+    assert ask(made["url"] + "a.txt", authorization=basic("x", "wrong")).status == 401
+    for name in ("x", ""):
+        got = ask(made["url"] + "a.txt", authorization=basic(name, "open sesame"))
+        assert (got.status, got.body) == (200, b"pub/a.txt")
+    done = subprocess.run(
+        ["curl", "-sS", "-f", "-u", "me:open sesame", made["url"] + "a.txt"], capture_output=True, check=False
+    )
+    assert done.stdout == b"pub/a.txt"
+    ann.admin("DELETE", f"/v1/shares/{made['share']}")
+    assert ask(made["url"] + "a.txt", authorization=basic("x", "open sesame")).code == "AccessDenied"
+    assert ask(made["url"] + "a.txt").code == "AccessDenied", "a link that ended does not ask for its password"
+
+
+def test_so_many_downloads_and_no_more_at_once(ann: Any) -> None:
+    made = ann.share(f"s3://{ann.bucket}/pub/", downloads=5)
+    assert ask(made["url"] + "a.txt", range="bytes=1-").code == "AccessDenied", "nothing began that could go on"
+    assert ask(made["url"] + "a.txt", "HEAD").status == 200
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        got = [one.result() for one in [pool.submit(ask, made["url"] + "a.txt") for _ in range(40)]]
+    assert sorted(one.status for one in got) == [200] * 5 + [403] * 35
+    assert ask(made["url"] + "a.txt", range="bytes=4-").body == b"a.txt", "the rest of one that began"
+    assert ask(made["url"] + "a.txt", range="bytes=0-3").status == 403
+    assert ann.admin("GET", f"/v1/shares/{made['share']}")["downloaded"] == 5
+
+
+def test_links_that_do_not_work_cannot_be_told_apart(ann: Any, people: Callable[..., User]) -> None:
+    revoked = ann.share(f"s3://{ann.bucket}/pub/")
+    ann.admin("DELETE", f"/v1/shares/{revoked['share']}")
+    named = ann.share(f"s3://{ann.bucket}/pub/", to=[f"tenant:{ann.tenant}"])
+    unknown = ann.server.url + "/-/" + base64.urlsafe_b64encode(b"\x01" + bytes(32)).decode()
+    short = ann.server.url + "/-/AAAA"
+    expired = ann.share(f"s3://{ann.bucket}/pub/", expires="1s")
+    gone = ann.share(f"s3://{ann.bucket}/pub/a.txt")["url"] + "/other-name"
+    time.sleep(1.1)
+    urls = [revoked["url"] + "a.txt", named["url"] + "a.txt", unknown + "/a.txt", short + "/a.txt",
+            expired["url"] + "a.txt", gone]  # fmt: skip
+    for headers in ({}, {"accept": "text/html"}, {"authorization": basic("x", "y")}):
+        answers = [ask(url, **headers) for url in urls]
+        assert {one.status for one in answers} == {403}
+        texts = set()
+        for url, one in zip(urls, answers, strict=True):
+            path = url.removeprefix(ann.server.url)
+            text = one.body.decode().replace(path, "PATH").replace(one.headers["x-amz-request-id"], "ID")
+            texts.add((text, tuple(sorted(name for name in one.headers if name.lower() != "date"))))
+        assert len(texts) == 1, texts
+
+
+def test_a_link_for_named_tenants_works_for_who_signs(ann: Any, people: Callable[..., User]) -> None:
+    eve, mallory = people("beta", "eve"), people("gamma", "mallory")
+    made = ann.share(f"s3://{ann.bucket}/pub/", to=[f"tenant:{eve.tenant}"])
+    for user, status in ((eve, b"200"), (mallory, b"403")):
+        done = subprocess.run(
+            ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--aws-sigv4", "aws:amz:us-east-1:s3",
+             "--user", f"{user.key}:{user.secret}", "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD",
+             made["url"] + "a.txt"],
+            capture_output=True, check=False,
+        )  # fmt: skip
+        assert done.stdout == status, (user.name, done.stdout, done.stderr)
+
+
+def test_browsers_read_pages_and_tools_read_xml(ann: Any) -> None:
+    page = ask(ann.server.url + "/-/AAAA", accept="text/html,*/*;q=0.8")
+    assert page.headers["content-type"].startswith("text/html") and b"does not work" in page.body
+    assert page.headers["content-security-policy"] == "default-src 'none'"
+    assert ask(ann.server.url + "/-/AAAA").headers["content-type"] == "application/xml"
+    # Not a link: an object's errors are S3's, whatever a browser accepts.
+    assert ask(f"{ann.server.url}/{ann.bucket}/x", accept="text/html").headers["content-type"] == "application/xml"
+
+
+def test_a_bucket_made_anew_under_the_old_name_is_not_shared(ann: Any) -> None:
+    name = ann.bucket + "-x"
+    ann.s3.create_bucket(Bucket=name)
+    ann.s3.put_object(Bucket=name, Key="k", Body=b"old")
+    made = ann.share(f"s3://{name}")
+    assert ask(made["url"] + "k").body == b"old"
+    ann.s3.delete_object(Bucket=name, Key="k")
+    ann.s3.delete_bucket(Bucket=name)
+    assert ask(made["url"] + "k").code == "AccessDenied"
+    ann.s3.create_bucket(Bucket=name)
+    ann.s3.put_object(Bucket=name, Key="k", Body=b"new")
+    assert ask(made["url"] + "k").code == "AccessDenied"
+
+
+def test_who_names_a_tenant_is_not_told_whether_it_exists(ann: Any, people: Callable[..., User]) -> None:
+    eve = people("beta", "eve")
+    answers = []
+    for whom in (f"tenant:{eve.tenant}", "tenant:nobody-has-this", f"group:{eve.tenant}/none", "group:nobody/none"):
+        made = ann.share(f"s3://{ann.bucket}/pub/", to=[whom])
+        shown = ann.admin("GET", f"/v1/shares/{made['share']}")
+        assert shown["to"] == [whom]
+        answers.append({name for name in made if made[name] is not None})
+    assert all(one == answers[0] for one in answers)
+
+
+def test_a_presigned_url_has_its_signers_present_rights(ann: Any, people: Callable[..., User]) -> None:
+    bob = people("acme", "bob")
+    about = {"subject": "user:bob", "relation": "reader", "resource": f"s3://{ann.bucket}/pub/"}
+    ann.admin("POST", "/v1/relations", {"changes": [{"op": "touch", **about}]})
+    url = bob.s3.generate_presigned_url("get_object", {"Bucket": ann.bucket, "Key": "pub/a.txt"})
+    assert ask(url).body == b"pub/a.txt"
+    ann.admin("POST", "/v1/relations", {"changes": [{"op": "delete", **about}]})
+    assert ask(url).code == "AccessDenied"
+
+
+def test_the_log_has_no_token(ann: Any, tmp_path: Path) -> None:
+    made = ann.share(f"s3://{ann.bucket}/pub/")
+    ask(made["url"] + "a.txt")
+    assert made["token"] not in ann.server.log.read_text()
+
+
+def test_a_bucket_policy_that_denies_everybody_denies_shares(ann: Any) -> None:
+    made = ann.share(f"s3://{ann.bucket}/pub/")
+    arn = f"arn:aws:s3:::{ann.bucket}/pub/a.txt"
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": arn}
+    ann.s3.put_bucket_policy(Bucket=ann.bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [deny]}))
+    assert ask(made["url"] + "a.txt").code == "AccessDenied"
+    assert ask(made["url"] + "sub/b.txt").status == 200
+
+
+def test_public_access_block_does_not_end_shares(ann: Any) -> None:
+    made = ann.share(f"s3://{ann.bucket}/pub/")
+    every = dict.fromkeys(
+        ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"),
+        True,
+    )
+    ann.s3.put_public_access_block(Bucket=ann.bucket, PublicAccessBlockConfiguration=every)
+    assert ask(made["url"] + "a.txt").status == 200
+    assert b"<Key>a.txt</Key>" in ask(made["url"]).body
+
+
+def test_what_everybody_may_is_not_the_shares(ann: Any) -> None:
+    made = ann.share(f"s3://{ann.bucket}/pub/")
+    grant = {"op": "touch", "subject": "anyone", "relation": "writer", "resource": f"s3://{ann.bucket}/pub/"}
+    ann.admin("POST", "/v1/relations", {"changes": [grant]})
+    assert ask(made["url"] + "new.txt", "PUT", b"x").code == "AccessDenied"
+
+
+def keys(answer: Answer, element: str = "Key") -> list[str]:
+    """The texts of an element of a listing."""
+    return [part.partition("<")[0] for part in answer.body.decode().split(f"<{element}>")[1:]]
+
+
+def test_a_folder_is_listed_in_the_links_own_names(ann: Any) -> None:
+    made = ann.share(f"s3://{ann.bucket}/pub/")
+    whole = ask(made["url"])
+    assert keys(whole) == ["a.txt", "sub/b.txt", "ü &amp; &lt;b&gt;.txt"]
+    assert (keys(whole, "Name"), keys(whole, "Prefix")) == (["-"], [""])
+    assert ann.bucket not in whole.body.decode() and "pub/" not in whole.body.decode()
+    assert "<Owner>" not in ask(made["url"] + "?list-type=2&fetch-owner=true").body.decode()
+    rolled = ask(made["url"] + "?delimiter=/")
+    assert (keys(rolled), keys(rolled, "Prefix")[1:]) == (["a.txt", "ü &amp; &lt;b&gt;.txt"], ["sub/"])
+    assert keys(ask(made["url"] + "sub/")) == ["sub/b.txt"]
+    assert keys(ask(made["url"] + "none/")) == []
+    assert ask(made["url"], "HEAD").status == 200
+    assert ask(made["url"] + "?versionId=x").status == 405
+    assert keys(ask(made["url"] + "?prefix=sub/")) == keys(whole), "what the row does not know is not obeyed"
+    first = ask(made["url"] + "?max-keys=1")
+    (token,) = keys(first, "NextContinuationToken")
+    assert keys(first) + keys(ask(made["url"] + f"?continuation-token={token}")) == keys(whole)
+
+
+def test_a_folder_is_a_page_for_browsers(ann: Any) -> None:
+    made = ann.share(f"s3://{ann.bucket}/pub/")
+    got = ask(made["url"], accept="text/html,application/xhtml+xml")
+    page = got.body.decode()
+    assert got.headers["content-type"] == "text/html; charset=utf-8"
+    assert got.headers["content-security-policy"].startswith("default-src 'none'") and "<script" not in page
+    assert 'href="./sub/"' in page and 'href="./a.txt"' in page and "<b>" not in page
+    assert ann.bucket not in page and "secret" not in page
+    assert 'href="../"' in ask(made["url"] + "sub/", accept="text/html").body.decode()
+    link = made["url"].rstrip("/")
+    done = subprocess.run(
+        ["curl", "-sS", "-L", "-o", "/dev/null", "-w", "%{http_code} %{url_effective}", link], capture_output=True
+    )
+    assert done.stdout.decode() == f"200 {link}/"
+
+
+def test_a_listing_shows_what_share_and_creator_may_see(ann: Any) -> None:
+    made = ann.share(f"s3://{ann.bucket}/pub/")
+    place = f"s3://{ann.bucket}/pub/sub/"
+    for subject in (f"share:{made['share']}", f"user:{ann.name}"):
+        change = {"subject": subject, "relation": "deny_all", "resource": place}
+        ann.admin("POST", "/v1/relations", {"changes": [{"op": "touch", **change}]})
+        assert keys(ask(made["url"])) == ["a.txt", "ü &amp; &lt;b&gt;.txt"], subject
+        ann.admin("POST", "/v1/relations", {"changes": [{"op": "delete", **change}]})
+    assert len(keys(ask(made["url"]))) == 3
+    ann.admin("DELETE", f"/v1/shares/{made['share']}")
+    assert ask(made["url"]).code == "AccessDenied"
