@@ -11,10 +11,11 @@ DATA ?= ./data
 S3TESTS ?=
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?=
+TUPLES ?= 10000000
 
 RUST_SOURCES := $(shell find rust -name target -prune -o -path rust/fuzz -prune -o -type f \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 
-.PHONY: help tools build serve test lint format bench crash fuzz s3-tests docs lock clean
+.PHONY: help tools build serve test lint format bench bench-authz crash fuzz s3-tests docs lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -69,6 +70,10 @@ format: $(VENV)/.tests ## rewrite the sources in the house's form
 
 bench: build $(VENV)/.tests ## ratios against this machine's limits (about 15 minutes)
 	$(BIN)/python bench/run.py
+
+# TUPLES=10000000 is the data set of the bar (T10); memory metastore, one process.
+bench-authz: tools ## figures of authorization on TUPLES tuples (10M: about 5 minutes)
+	cd rust && cargo run --release --locked -p panthera-authz --example bench_authz -- $(TUPLES)
 
 crash: build $(VENV)/.tests ## kill -9 twenty times under load (about 5 minutes)
 	$(BIN)/python tests/crash/kill_loop.py --kills 20

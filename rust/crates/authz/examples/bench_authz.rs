@@ -3,6 +3,8 @@
 //! Prints, per row of sections 7.2 to 7.4 that can be measured in process, must and measured. What crosses Python or
 //! the wire is measured elsewhere.
 
+#[path = "bench_authz/decisions.rs"]
+mod decisions;
 #[path = "bench_authz/world.rs"]
 mod world;
 
@@ -65,7 +67,7 @@ fn main() -> Outcome {
     let load = begin.elapsed();
     let bare = Engine::open(meta.clone(), Settings { verdict_places: 0, ..Settings::default() })?;
     let rss = rss_kib();
-    let cold = Engine::open(meta, Settings { verdict_places: 0, memo_places: 0, ..Settings::default() })?;
+    let cold = Engine::open(meta.clone(), Settings { verdict_places: 0, memo_places: 0, ..Settings::default() })?;
     row("27 load (from rows)", "10M <= 15 s", &format!("{load:.2?}"));
     memory(&engine, tuples, rss - before);
     checks(&engine, &bare, &cold, &mut world)?;
@@ -73,7 +75,7 @@ fn main() -> Outcome {
     lists(&engine, &mut world)?;
     writes(&engine, &mut world)?;
     beside(&engine, &mut world)?;
-    Ok(())
+    decisions::decisions(&meta, &mut world)
 }
 
 fn memory(engine: &Engine, tuples: usize, rss: usize) {
