@@ -144,7 +144,7 @@ def user() -> None:
 @click.option("--email", help="E-mail address.")
 @client_options
 def user_add(tenant_name: str, name: str, is_admin: bool, as_json: bool, **more: Any) -> None:
-    """Add a user. Without --admin it may do what it is granted (`panthera grant`) and what policies and lists allow it."""
+    """Add a user. Without --admin it may do what grants (`panthera grant`), policies and lists allow it."""
     admin, data = more.pop("admin"), more.pop("data")
     body = {"tenant": tenant_name, "name": name, "admin": is_admin, **_given(more)}
     ask(admin, data, lambda r: r.call("POST", "/v1/users", body), columns=_USER, as_json=as_json)
