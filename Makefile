@@ -11,11 +11,14 @@ DATA ?= ./data
 S3TESTS ?=
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?=
+FUZZ_AUTHZ_SECONDS ?= 600
+FUZZ_AUTHZ_COMPARISONS ?= 100000000
+FUZZ_AUTHZ_SEED ?= 1000000
 TUPLES ?= 10000000
 
 RUST_SOURCES := $(shell find rust -name target -prune -o -path rust/fuzz -prune -o -type f \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 
-.PHONY: help tools build serve test lint format bench bench-authz crash fuzz s3-tests docs lock clean
+.PHONY: help tools build serve test lint format bench bench-authz crash fuzz fuzz-authz s3-tests docs lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -84,6 +87,13 @@ fuzz: tools ## every fuzz target for FUZZ_SECONDS each (60: about half an hour)
 	@command -v c++ >/dev/null || { echo "a C++ compiler is missing: sudo apt-get install build-essential   (Fedora: sudo dnf install gcc-c++)" >&2; exit 1; }
 	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 	@cd rust/fuzz && RUSTC_BOOTSTRAP=1 FUZZ_SECONDS=$(FUZZ_SECONDS) sh run.sh $(FUZZ_TARGETS)
+
+# Rust until its comparisons are made, however long that takes; then Python for FUZZ_AUTHZ_SECONDS.
+fuzz-authz: build $(VENV)/.tests ## the relationship engine against two naive evaluators, 10^8 comparisons (20 minutes)
+	cd rust && FUZZ_AUTHZ_SEED=$(FUZZ_AUTHZ_SEED) FUZZ_AUTHZ_COMPARISONS=$(FUZZ_AUTHZ_COMPARISONS) \
+	  cargo test --release --locked -p panthera-authz --test differential -- --ignored --nocapture
+	FUZZ_AUTHZ_SEED=$(FUZZ_AUTHZ_SEED) FUZZ_AUTHZ_SECONDS=$(FUZZ_AUTHZ_SECONDS) \
+	  $(BIN)/python -m pytest -q -s tests/authz/test_oracle.py
 
 s3-tests: build $(VENV)/.tests ## ceph's suite against expected failures: make s3-tests S3TESTS=<checkout>
 	@test -n "$(S3TESTS)" || { echo "say where ceph/s3-tests is: make s3-tests S3TESTS=<checkout>" >&2; exit 1; }

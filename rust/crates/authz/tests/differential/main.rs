@@ -436,3 +436,24 @@ fn the_engine_agrees_with_the_oracle() {
     let compared = run(seeds.unwrap_or(0..40));
     assert!(compared >= 100_000, "{compared} comparisons");
 }
+
+/// A number from the environment.
+fn given(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+/// `make fuzz-authz`: seeds from FUZZ_AUTHZ_SEED on, until the comparisons or the seconds are reached, whichever is first.
+#[test]
+#[allow(clippy::print_stdout)]
+#[ignore = "runs for as long as one lets it: make fuzz-authz"]
+fn the_engine_agrees_with_the_oracle_for_long() {
+    let (first, wanted) = (given("FUZZ_AUTHZ_SEED", 1_000_000), given("FUZZ_AUTHZ_COMPARISONS", 100_000_000));
+    let (seconds, began) = (given("FUZZ_AUTHZ_SECONDS", u64::MAX), std::time::Instant::now());
+    let (mut seed, mut compared) = (first, 0);
+    while compared < wanted && began.elapsed().as_secs() < seconds {
+        compared += run(seed..seed + 64) as u64;
+        seed += 64;
+    }
+    println!("rust: {compared} comparisons, seeds {first} to {}, {} s", seed - 1, began.elapsed().as_secs());
+    assert!(compared > 0);
+}
