@@ -10,7 +10,7 @@ use crate::error::AuthzError;
 use crate::model::{Grantee, Kind};
 use crate::resolve::Principal;
 
-/// Places in other tenants at which a subject is named.
+/// Places in other tenants at which a subject is named, or was until lately: rows forget when they are merged.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Elsewhere {
     /// Tenants as a whole, ascending.

@@ -21,6 +21,10 @@ use crate::resolve::{Depends, Principal};
 
 /// Places with grants that one window looks at: enough for a page of a thousand keys that are granted one by one.
 const WINDOW: usize = 1024;
+/// Places of the first window, and how much larger each next one is: to find out that something can be seen at all takes
+/// a few, and a page may begin far from there.
+const FIRST_WINDOW: usize = 64;
+const GROWTH: usize = 4;
 
 /// What a scan that stands at a key may do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,7 +83,18 @@ struct Window {
     until: Option<Vec<u8>>,
     /// Where a verdict begins to hold; ascending, alternating.
     segments: Vec<(Vec<u8>, bool)>,
+    /// The segment asked for last.
+    last: usize,
     depends: Depends,
+}
+
+impl Window {
+    /// The segment a key lies in. Scans ask in order: mostly the last one or one of the next two.
+    fn find(&self, key: &[u8]) -> usize {
+        let holds = |at: usize| self.segments.get(at).is_some_and(|(start, _)| start.as_slice() <= key);
+        let near = (self.last..self.last + 3).find(|&at| holds(at) && !holds(at + 1));
+        near.unwrap_or_else(|| self.segments.partition_point(|(start, _)| start.as_slice() <= key).saturating_sub(1))
+    }
 }
 
 /// The first key above all keys that begin with a prefix.
@@ -161,15 +176,19 @@ impl Visible {
 
     /// The same without the other.
     fn alone(&mut self, from: &[u8]) -> Next<'_> {
-        let from = if from < &*self.low { self.low.clone() } else { from.to_vec() };
-        if self.high.as_ref().is_some_and(|high| from >= *high) {
+        if self.high.as_ref().is_some_and(|high| from >= high.as_slice()) {
             return Next::End;
         }
-        if from < self.window.from || self.window.until.as_ref().is_some_and(|until| from >= *until) {
-            self.compile(&from);
+        if from < &*self.low {
+            let low = self.low.clone();
+            self.reach(&low);
+        } else {
+            self.reach(from);
         }
+        let from = from.max(&*self.low);
+        let at = self.window.find(from);
+        self.window.last = at;
         let window = &self.window;
-        let at = window.segments.partition_point(|(start, _)| *start <= from).saturating_sub(1);
         let behind = window.segments.get(at + 1..).unwrap_or_default();
         if window.segments.get(at).is_some_and(|(_, allowed)| *allowed) {
             let until = behind.first().map(|(start, _)| start).or(window.until.as_ref());
@@ -218,7 +237,7 @@ impl Visible {
     /// The same, unless it takes more than so many windows to tell: then `None`.
     pub fn is_empty_within(&mut self, windows: usize) -> Option<bool> {
         let mut from = self.low.clone();
-        let most = self.windows.saturating_add(windows);
+        let most = self.windows().saturating_add(windows);
         loop {
             match self.visible(&from) {
                 Next::Allowed { .. } => return Some(false),
@@ -236,10 +255,20 @@ impl Visible {
         self.windows + self.also.as_ref().map_or(0, |also| also.windows())
     }
 
+    /// Has the window around a key.
+    fn reach(&mut self, from: &[u8]) {
+        let behind = self.window.until.as_ref().is_some_and(|until| from >= until.as_slice());
+        if behind || from < self.window.from.as_slice() {
+            self.compile(from);
+        }
+    }
+
     fn compile(&mut self, from: &[u8]) {
         let mut window = Window { from: from.to_vec(), depends: self.window.depends, ..Window::default() };
         let eval = self.pinned.eval();
-        Compiler::new(eval, self.pinned.rule(self.permission), self.given, from, &mut window).run(self.high.as_deref());
+        let most = FIRST_WINDOW.saturating_mul(GROWTH.saturating_pow(self.windows.min(8) as u32)).min(WINDOW);
+        Compiler::new(eval, self.pinned.rule(self.permission), self.given, from, &mut window)
+            .run(self.high.as_deref(), most);
         self.window = window;
         self.windows += 1;
     }
@@ -273,14 +302,14 @@ impl<'a> Compiler<'a> {
         Self { eval, rule, given, from, window, frames }
     }
 
-    fn run(mut self, high: Option<&[u8]>) {
+    fn run(mut self, high: Option<&[u8]>, most: usize) {
         let state = self.top();
         self.emit(self.from.to_vec(), state);
         if let Some(bucket) = self.eval.bucket {
             let mut places = Places::new(bucket, &self.eval, self.from, high);
             let mut seen = 0;
             while let Some(place) = places.next() {
-                if seen == WINDOW {
+                if seen == most {
                     self.window.until = Some(place.path.to_vec());
                     return;
                 }

@@ -205,8 +205,12 @@ proptest! {
 #[test]
 fn only_operations_that_list_are_asked_for_names() {
     let mut rows = rows();
-    for row in rows.iter_mut().filter(|row| matches!(&*row.name, "HeadBucket" | "ListObjects" | "ListObjectsV2")) {
-        row.action = "s3:ListBucket".into();
+    for row in &mut rows {
+        match &*row.name {
+            "HeadBucket" | "ListObjects" | "ListObjectsV2" => row.action = "s3:ListBucket".into(),
+            "ListBuckets" => row.action = "s3:ListAllMyBuckets".into(),
+            _ => {}
+        }
     }
     let table = Table::load(&rows).unwrap();
     let asks = |name: &str| {
@@ -214,6 +218,6 @@ fn only_operations_that_list_are_asked_for_names() {
         row.asks(row.action)
     };
     assert_eq!([asks("ListObjects"), asks("ListObjectsV2")], [Asks::Names; 2]);
-    assert_eq!(asks("HeadBucket"), Asks::Bucket);
+    assert_eq!([asks("HeadBucket"), asks("ListBuckets")], [Asks::Bucket, Asks::Buckets]);
     assert_eq!([asks("GetObject"), asks("GetBucketPolicy"), asks("DeleteObjects")], [Asks::Action; 3]);
 }

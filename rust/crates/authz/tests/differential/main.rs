@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use naive::{Naive, TENANTS};
 use panthera_authz::{
-    ApplySchema, AuthzError, Change, Engine, Grantee, Kind, Moment, Next, Permission, Place, Principal, Settings, Spot,
-    Target, Visible, WriteTuples,
+    ApplySchema, AuthzError, Change, Engine, Grantee, Kind, Moment, Next, Permission, Place, Principal, Relation,
+    Settings, Spot, Target, Visible, WriteTuples,
 };
 use panthera_base::{BucketId, TenantId, Timestamp};
 use panthera_meta::memory::Memory;
@@ -135,6 +135,7 @@ impl World {
                 let permission = self.permission(tenant);
                 self.spots(principal, permission, tenant, bucket, &keys, &moment);
                 self.listing(principal, permission, tenant, bucket, &keys, &moment);
+                self.given(principal, tenant, bucket, &keys, &moment);
             }
             let target = Target::new(*self.rng.pick(&TENANTS), world::place(&mut self.rng));
             let permission = self.permission(target.tenant);
@@ -232,6 +233,19 @@ impl World {
             assert_eq!(inside, *expect, "seed {seed}: lookup {key:?} in {ranges:?}");
         }
         self.compared += 3 * keys.len();
+    }
+
+    /// Ranges with an allow from elsewhere are the oracle's with that allow.
+    fn given(&mut self, who: Principal, tenant: TenantId, bucket: BucketId, keys: &[Vec<u8>], m: &Moment) {
+        let (lister, discover) = (Relation::Lister, Permission::Discover);
+        let expect = |key: &&Vec<u8>| {
+            let target = Target::new(tenant, Place::Object(bucket, (*key).clone()));
+            self.naive.check_given(who, discover, &target, m, Some(lister))
+        };
+        let wanted: Vec<&Vec<u8>> = keys.iter().filter(expect).collect();
+        let mut visible = Visible::open(&self.engine, who, discover, tenant, bucket, b"", m).unwrap().given(lister);
+        assert_eq!(scan(&mut visible, keys, b""), wanted, "seed {}: given", self.seed);
+        self.compared += keys.len();
     }
 
     /// Lookup of subjects agrees with the check of each.

@@ -132,6 +132,18 @@ impl Naive {
 
     /// Whether the permission holds at a place.
     pub(crate) fn check(&self, principal: Principal, permission: Permission, target: &Target, moment: &Moment) -> bool {
+        self.check_given(principal, permission, target, moment, None)
+    }
+
+    /// The same when something other than relations gives an allow on the whole bucket.
+    pub(crate) fn check_given(
+        &self,
+        principal: Principal,
+        permission: Permission,
+        target: &Target,
+        moment: &Moment,
+        given: Option<Relation>,
+    ) -> bool {
         let (sure, possible) = self.grantees(principal, moment);
         let usable = |g: &Grantee| {
             let container = matches!(g.kind(), Kind::Group | Kind::Role);
@@ -173,6 +185,7 @@ impl Naive {
                 }
             }
         }
+        allows.extend(given);
         match self.schemas.get(&target.tenant) {
             Some(schema) => schema.decide(permission, &allows, &denies, tenant_admin),
             None => decide(permission, &allows, &denies, tenant_admin),

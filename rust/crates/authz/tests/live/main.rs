@@ -5,6 +5,7 @@ mod audit;
 mod crash;
 mod defects;
 mod identities;
+mod listings;
 mod schemas;
 mod watching;
 

@@ -1,0 +1,144 @@
+//! Who may know of what: buckets, names, missing keys; and that no answer costs more than its bound.
+
+use panthera_authz::{
+    Action, Authorizer, Change, Context, Elsewhere, Engine, Grantee, Listing, Next, NoRequest, Permission, Place,
+    Question, Reason, Relation, Resource, Subject, Target, Tuple, Visible,
+};
+use panthera_base::{BucketId, Timestamp, UserId};
+use panthera_meta::records::{BucketRecord, ListingMode};
+
+use crate::{AWAY, BUCKET, HOME, at, bucket, engine, grant, group, member, prefix, question, revoke, user, who, write};
+
+fn ann() -> Subject {
+    Subject::User { tenant: HOME, user: UserId(1), admin: false }
+}
+
+fn context() -> Context {
+    Context::at(Timestamp(1), [10, 0, 0, 1].into(), true)
+}
+
+fn in_bucket(tenant: panthera_base::TenantId, bucket: u32, relation: Relation, grantee: Grantee) -> Tuple {
+    Tuple::new(Target::new(tenant, Place::Bucket(BucketId(bucket))), relation, grantee)
+}
+
+#[test]
+fn a_bucket_is_known_by_any_relation_in_it_unless_all_is_denied() {
+    let engine = engine();
+    let authorizer = Authorizer::with(engine.clone());
+    let knows = |subject: &Subject, record: &BucketRecord| {
+        authorizer.knows(&question(subject, "s3:ListBucket", record, None, &context())).allowed()
+    };
+    let record = bucket();
+    assert!(!knows(&ann(), &record));
+    // A drop box: it may put, and see nothing.
+    grant(&engine, prefix("inbox/", Relation::Writer, user(1)));
+    assert!(knows(&ann(), &record) && !knows(&Subject::Anonymous, &record));
+    let strict = BucketRecord { listing: ListingMode::Strict, ..bucket() };
+    assert!(!knows(&ann(), &strict));
+    let deny = in_bucket(HOME, BUCKET.0, Relation::DenyAll, user(1));
+    grant(&engine, deny.clone());
+    assert!(!knows(&ann(), &record));
+    revoke(&engine, deny.key);
+    grant(
+        &engine,
+        Tuple::new(Target::new(HOME, Place::Object(BUCKET, b"p".to_vec())), Relation::Reader, Grantee::ANYONE),
+    );
+    assert!(knows(&Subject::Anonymous, &record));
+}
+
+#[test]
+fn everybody_who_signs_may_ask_which_buckets_there_are() {
+    let engine = engine();
+    let authorizer = Authorizer::with(engine.clone());
+    let asks = |subject: &Subject| {
+        let resource = Resource { tenant: HOME, bucket: None, name: "", key: None, object: None };
+        let (action, context) = (Action("s3:ListAllMyBuckets"), context());
+        let question = Question { subject, action, resource, context: &context, request: &NoRequest };
+        let decision = authorizer.asks_for_buckets(&question);
+        (decision.allowed(), decision.reason)
+    };
+    assert_eq!(asks(&ann()), (true, Reason::NotGranted));
+    assert_eq!(asks(&Subject::Anonymous), (false, Reason::Anonymous));
+    grant(&engine, Tuple::new(Target::new(HOME, Place::Tenant), Relation::DenyAll, user(1)));
+    assert_eq!(asks(&ann()), (false, Reason::Denied));
+}
+
+#[test]
+fn other_tenants_name_a_subject_by_itself_its_groups_and_its_tenant() {
+    let engine = engine();
+    let named = |engine: &Engine| engine.named_elsewhere(who(user(1)), &at(1)).unwrap();
+    let here = |buckets: &[u32]| Elsewhere {
+        tenants: Vec::new(),
+        buckets: buckets.iter().map(|b| (AWAY, BucketId(*b))).collect(),
+    };
+    for (bucket, grantee) in [(1, Grantee::ANYONE), (2, Grantee::AUTHENTICATED), (3, user(2))] {
+        grant(&engine, in_bucket(AWAY, bucket, Relation::Reader, grantee));
+    }
+    grant(&engine, in_bucket(HOME, 4, Relation::Reader, user(1)));
+    assert_eq!(named(&engine), here(&[]));
+    grant(&engine, in_bucket(AWAY, 5, Relation::Reader, user(1)));
+    grant(&engine, in_bucket(AWAY, 6, Relation::Writer, Grantee::tenant_member(HOME).unwrap()));
+    grant(&engine, member(HOME, 1, user(1)));
+    grant(&engine, Tuple::new(Target::new(HOME, Place::Group(1)), Relation::Exported, Grantee::ITSELF));
+    let object = Target::new(AWAY, Place::Object(BucketId(7), b"deep/key".to_vec()));
+    grant(&engine, Tuple::new(object, Relation::Reader, group(1)));
+    assert_eq!(named(&engine), here(&[5, 6, 7]));
+    engine.settle();
+    assert_eq!(named(&engine), here(&[5, 6, 7]), "out of the compact base");
+    revoke(&engine, in_bucket(AWAY, 5, Relation::Reader, user(1)).key);
+    engine.settle();
+    assert_eq!(named(&engine), here(&[6, 7]));
+    grant(&engine, Tuple::new(Target::new(AWAY, Place::Tenant), Relation::Reader, user(1)));
+    assert_eq!(named(&engine).tenants, [AWAY]);
+}
+
+#[test]
+fn no_answer_looks_at_more_than_one_window() {
+    let engine = engine();
+    let denied: Vec<Change> = (0..20_000)
+        .map(|i| Change::Touch(prefix(&format!("d/{i:05}/"), Relation::DenyList, Grantee::ANYONE)))
+        .collect();
+    for some in denied.chunks(panthera_authz::CHANGES) {
+        write(&engine, some.to_vec()).unwrap();
+    }
+    grant(&engine, prefix("z/", Relation::Reader, user(1)));
+    let open = || Visible::open(&engine, who(user(1)), Permission::Discover, HOME, BUCKET, b"", &at(1)).unwrap();
+    let mut visible = open();
+    assert_eq!(visible.windows(), 0, "nothing is compiled before it is asked");
+    let (mut from, mut answers) = (Vec::new(), 0);
+    loop {
+        let before = visible.windows();
+        let next = match visible.visible(&from) {
+            Next::Skip { to } => to.to_vec(),
+            Next::Allowed { until } => {
+                assert_eq!((&from[..], until), (&b"z/"[..], Some(&b"z0"[..])));
+                break;
+            }
+            Next::End => panic!("z/ is allowed"),
+        };
+        assert!(next > from && visible.windows() <= before + 1);
+        (from, answers) = (next, answers + 1);
+    }
+    assert!(answers >= 19, "{answers}");
+    let mut visible = open();
+    assert_eq!(visible.is_empty_within(3), None);
+    assert!(visible.windows() <= 4);
+    assert_eq!(open().is_empty_within(100), Some(false));
+    assert!(!open().is_empty() && open().may_contain(b"z") && !open().may_contain(b"d/"));
+    // What is too much to search through is an empty page and no refusal: nothing is said that is not known.
+    let far: Vec<Change> = (0..80_000)
+        .map(|i| Change::Touch(prefix(&format!("e/{i:05}/"), Relation::DenyList, Grantee::ANYONE)))
+        .collect();
+    for some in far.chunks(panthera_authz::CHANGES) {
+        write(&engine, some.to_vec()).unwrap();
+    }
+    let record = bucket();
+    let context = context();
+    let nobody = Subject::User { tenant: HOME, user: UserId(9), admin: false };
+    let asked = question(&nobody, "s3:ListBucket", &record, None, &context);
+    let Listing::Filtered(mut names) = Authorizer::with(engine.clone()).listing(&asked, b"") else {
+        panic!("not found out")
+    };
+    assert!(names.is_empty());
+    assert!(!Authorizer::with(engine.clone()).knows(&asked).allowed(), "what cannot be evaluated is a deny");
+}
