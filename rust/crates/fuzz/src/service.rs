@@ -10,7 +10,7 @@ use panthera_base::{
     BucketId, Clock, ErrorCode, OrdinalSource, S3Error, S3Result, TenantId, Timestamp, UserId, limits,
 };
 use panthera_meta::memory::Memory;
-use panthera_meta::records::{BucketRecord, TenantRecord, UserRecord, Versioning};
+use panthera_meta::records::{BucketRecord, Ownership, TenantRecord, UserRecord, Versioning};
 use panthera_meta::{Batch, Metastore, keys};
 use panthera_object::ObjectService;
 use panthera_object::api::{Call, Caller, NativeOp, Payload, Query, ReplyBody};
@@ -77,7 +77,10 @@ impl Scene {
         let options = StoreOptions { sync: false, min_free_bytes: 0, ..StoreOptions::new("fuzz") };
         let opened = Store::open(Arc::new(MemDisk::new()), options, sink(Arc::clone(&meta)));
         let Ok((volumes, _)) = opened else { panic!("an empty store does not open") };
-        let bucket = BucketRecord { versioning, id: BUCKET, tenant: TENANT, owner: OWNER, ..BucketRecord::default() };
+        // Where access control lists count, so that headers with lists go all the way.
+        let ownership = Ownership::ObjectWriter;
+        let bucket =
+            BucketRecord { versioning, ownership, id: BUCKET, tenant: TENANT, owner: OWNER, ..BucketRecord::default() };
         let tenant = TenantRecord { id: TENANT, domain_key: [3; 32], ..TenantRecord::default() };
         let user = UserRecord { id: OWNER, tenant: TENANT, name: "root".into(), ..UserRecord::default() };
         let mut batch = Batch::default();
