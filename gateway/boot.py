@@ -34,6 +34,7 @@ from gateway.groups import GROUP, ROLE, Groups
 from gateway.identity import Identities, recompile_identities
 from gateway.knowing import knowing
 from gateway.model import Place
+from gateway.mounts import Mounts
 from gateway.ops.grants import OWNERSHIPS
 from gateway.ops.policy import recompile
 from gateway.ops.table import ACTIONS, HANDLERS, core_rows
@@ -141,6 +142,7 @@ def _admin_services(core: Core, accounts: Accounts, ready: Callable[[], bool]) -
         forgetting=Forgetting(relations.engine, _clock_us),
         settings=BucketSettings(core),
         shares=Shares(core, relations.engine, _clock_us, generate_key),
+        mounts=Mounts(core, relations.engine, _clock_us),
         ready=ready,
     )
 

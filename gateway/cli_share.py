@@ -5,6 +5,7 @@ Belongs here: their flags and how answers are printed. Does not belong here: wha
 
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import click
 
@@ -87,3 +88,34 @@ def show(number: int, admin: str | None, data: Path, as_json: bool) -> None:
 def revoke(number: int, admin: str | None, data: Path, as_json: bool) -> None:
     """End a share. When this returns, nothing is allowed by it any more."""
     ask(admin, data, lambda r: r.call("DELETE", f"/v1/shares/{number}"), columns=(), as_json=as_json)
+
+
+_MOUNT: Final = ("at", "created_by", "created")
+
+
+@share.command(name="import")
+@click.argument("token")
+@click.argument("at", metavar="s3://BUCKET/PREFIX/")
+@click.option("--password-file", type=click.File(), help="File with the share's password; `-` reads stdin.")
+@client_options
+def mount(token: str, at: str, password_file: Any, as_json: bool, admin: str | None, data: Path) -> None:
+    """Mount another tenant's share under a prefix of your bucket, where there are no keys."""
+    body = {"token": token, "at": at}
+    if password_file is not None:
+        body["password"] = password_file.read().rstrip("\n")
+    ask(admin, data, lambda r: r.call("POST", "/v1/mounts", body), columns=_MOUNT, as_json=as_json)
+
+
+@share.command(name="mounts")
+@client_options
+def mounts(admin: str | None, data: Path, as_json: bool) -> None:
+    """List what is mounted in the buckets you manage."""
+    ask(admin, data, lambda r: r.call("GET", "/v1/mounts"), columns=_MOUNT, as_json=as_json)
+
+
+@share.command(name="unmount")
+@click.argument("at", metavar="s3://BUCKET/PREFIX/")
+@client_options
+def unmount(at: str, admin: str | None, data: Path, as_json: bool) -> None:
+    """Remove a mount. Nothing happens to what is shared."""
+    ask(admin, data, lambda r: r.call("DELETE", f"/v1/mounts?at={quote(at, '')}"), columns=(), as_json=as_json)

@@ -139,3 +139,6 @@ PASSWORD_MIN: Final = 4
 
 PASSWORD_MAX: Final = 1024
 """Longest password of a share in bytes (`front`: `PASSWORD_BYTES`)."""
+
+MOUNTS: Final = 100
+"""Mounts of a bucket: each access to a bucket that has some reads them all."""

@@ -31,6 +31,7 @@ from gateway.forgetting import Forgetting
 from gateway.groups import Groups
 from gateway.identity import Identities
 from gateway.limits import ADMIN_BODY_BYTES
+from gateway.mounts import Mounts
 from gateway.shares import Shares, Who
 from storage.records.credential import CredentialRecord
 
@@ -60,6 +61,7 @@ class AdminServices:
     forgetting: Forgetting
     settings: BucketSettings
     shares: Shares
+    mounts: Mounts
     ready: Callable[[], bool]
     watchers: set[object] = field(default_factory=set)
 

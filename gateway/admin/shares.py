@@ -1,4 +1,4 @@
-"""Operations on shares. What they are is `gateway/shares.py`.
+"""Operations on shares and mounts. What they are is `gateway/shares.py` and `gateway/mounts.py`.
 
 Belongs here: JSON to calls and back. Does not belong here: the rules.
 
@@ -8,7 +8,7 @@ revokes what its users shared. Root acts as a user of its own tenant here, as ev
 
 from typing import Any, Final
 
-from gateway.admin.operation import Access, Call, Operation
+from gateway.admin.operation import Access, Call, Operation, Param
 from gateway.admin.shapes import array, flag, number, record, text
 from gateway.errors import AccountError
 from gateway.limits import PASSWORD_MAX, SHARE_AUDIENCE, SHARE_DOWNLOADS
@@ -77,6 +77,26 @@ def _row(method: str, path: str, name: str, summary: str, run: Any, **more: Any)
     return Operation(method, path, name, summary, run, Access.USER, **({"problems": ("missing",)} | more))
 
 
+_MOUNT: Final = record(needs={"at": text(), "created_by": text(), "created": text()})
+_MOUNTED: Final = record(
+    needs={"token": text("Of the share"), "at": text("`s3://BUCKET/PREFIX/`, where there are no keys")},
+    may={"password": text("Of the share, if it has one", most=PASSWORD_MAX)},
+)
+
+
+def _mount(call: Call) -> object:
+    body = call.body
+    return call.services.mounts.add(call.who, body["token"], body["at"], body.get("password"))
+
+
+def _mounts(call: Call) -> object:
+    return call.services.mounts.all(call.who)
+
+
+def _unmount(call: Call) -> None:
+    call.services.mounts.remove(call.who, call.query["at"])
+
+
 OPERATIONS: Final = (
     _row(
         "POST",
@@ -101,5 +121,27 @@ OPERATIONS: Final = (
         _revoke,
         status=204,
         problems=("missing", "conflict"),
+    ),
+    _row(
+        "POST",
+        "/v1/mounts",
+        "mountShare",
+        "See another tenant's share under a prefix of an own bucket",
+        _mount,
+        body=_MOUNTED,
+        status=201,
+        answer=_MOUNT,
+        problems=("missing", "refused", "conflict"),
+    ),
+    _row("GET", "/v1/mounts", "listMounts", "Mounts in buckets that the caller manages", _mounts, answer=array(_MOUNT)),
+    _row(
+        "DELETE",
+        "/v1/mounts",
+        "unmountShare",
+        "Remove a mount; nothing happens to what is shared",
+        _unmount,
+        params=(Param("at", text("As it was given"), needed=True),),
+        status=204,
+        problems=("missing", "refused", "conflict"),
     ),
 )

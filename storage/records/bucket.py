@@ -11,8 +11,8 @@ from storage.records.sections import Others, Sections, encoded, others, read_sec
 
 _FIXED: Final = struct.Struct("<BBHIIIQQ")
 _FLAG_OBJECT_LOCK: Final = 1
-_REGION, _POLICY, _PUBLIC_ACCESS_BLOCK, _OWNERSHIP, _ACL, _LISTING = 1, 64, 65, 66, 67, 68
-_KNOWN: Final = (_REGION, _POLICY, _PUBLIC_ACCESS_BLOCK, _OWNERSHIP, _ACL, _LISTING)
+_REGION, _POLICY, _PUBLIC_ACCESS_BLOCK, _OWNERSHIP, _ACL, _LISTING, _MOUNTS = 1, 64, 65, 66, 67, 68, 69
+_KNOWN: Final = (_REGION, _POLICY, _PUBLIC_ACCESS_BLOCK, _OWNERSHIP, _ACL, _LISTING, _MOUNTS)
 
 
 class Ownership(IntEnum):
@@ -54,6 +54,7 @@ class BucketChange(TypedDict, total=False):
     policy: bytes | None
     public_access_block: PublicAccessBlock | None
     listing: ListingMode
+    mounts: int
     others: Others
 
 
@@ -62,7 +63,8 @@ class BucketRecord:
     """A bucket and its compiled configuration. `generation` grows with every change of configuration.
 
     `acl` is a list of grants (`records/acl.py`); None is the owner alone.
-    `policy` is the compiled bucket policy; `public_access_block` is None without a configuration.
+    `policy` is the compiled bucket policy; `public_access_block` is None without a configuration. `mounts` counts the
+    shares of other tenants that are seen in it.
     """
 
     id: int
@@ -79,6 +81,7 @@ class BucketRecord:
     public_access_block: PublicAccessBlock | None = None
     listing: ListingMode = ListingMode.FILTERED
     others: Others = ()
+    mounts: int = 0
 
     @classmethod
     def decode(cls, data: bytes) -> "BucketRecord":
@@ -103,6 +106,7 @@ class BucketRecord:
             public_access_block=_block(fields, sections.get(_PUBLIC_ACCESS_BLOCK)),
             listing=_listing(sections),
             others=others(sections, _KNOWN),
+            mounts=_mounts(sections),
         )
 
     def encode(self) -> bytes:
@@ -124,6 +128,7 @@ class BucketRecord:
             (_POLICY, self.policy),
             (_PUBLIC_ACCESS_BLOCK, None if self.public_access_block is None else bytes([self.public_access_block])),
             (_LISTING, bytes([self.listing]) if self.listing is not ListingMode.FILTERED else None),
+            (_MOUNTS, self.mounts.to_bytes(4, "little") if self.mounts else None),
         ]
         return fixed + write_sections(known, self.others)
 
@@ -161,3 +166,11 @@ def _listing(sections: Sections) -> ListingMode:
     if value != bytes([ListingMode.STRICT]):
         raise RecordError("bucket", _FIXED.size, "unknown listing mode")
     return ListingMode.STRICT
+
+
+def _mounts(sections: Sections) -> int:
+    """None is not written, so nothing else may stand for it."""
+    value = sections.get(_MOUNTS)
+    if value is not None and (len(value) != 4 or not any(value)):
+        raise RecordError("bucket", _FIXED.size, "is no number of mounts")
+    return int.from_bytes(value or b"", "little")

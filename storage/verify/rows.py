@@ -309,6 +309,8 @@ def read_bucket(data: bytes) -> BucketRow:
     _need(len(block) == 1 and not block[0] & ~15, "the public access block is not one byte of four settings")
     _need(sections.get(66) in (None, b"\x01", b"\x02"), "object ownership is not known")
     _need(sections.get(68) in (None, b"\x01"), "listing mode is not known")
+    mounts = sections.get(69, b"\x01\0\0\0")
+    _need(len(mounts) == 4 and any(mounts), "the number of mounts is none")
     grantees = _grantees(sections.get(67))
     return BucketRow(number, tenant, owner, created, versioning, bool(_flags(flags, 1)), region, grantees)
 

@@ -76,6 +76,7 @@ def services(world: World, ready: Callable[[], bool]) -> AdminServices:
         forgetting=world.forgetting,
         settings=BucketSettings(world.store),
         shares=world.shares,
+        mounts=world.mounts,
         ready=ready,
     )
 

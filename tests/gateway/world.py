@@ -19,6 +19,7 @@ from gateway.forgetting import Forgetting
 from gateway.groups import GROUP, ROLE, Groups
 from gateway.identity import Identities
 from gateway.model import Answer, Call, Caller, Place
+from gateway.mounts import Mounts
 from gateway.ops.table import ACTIONS, HANDLERS
 from gateway.shares import Shares
 from gateway.wire import checksums
@@ -53,6 +54,7 @@ class World:
         self.relations = Relations(Engine.in_memory(), self.store, clock_us=lambda: self.now_us, actions=ACTIONS)
         self.forgetting = Forgetting(self.relations.engine, lambda: self.now_us)
         self.shares = Shares(self.store, self.relations.engine, lambda: self.now_us, generate_key)
+        self.mounts = Mounts(self.store, self.relations.engine, lambda: self.now_us)
         self.groups, self.roles = (
             Groups(sort, self.store, self.relations, lambda: self.now_us) for sort in (GROUP, ROLE)
         )

@@ -103,6 +103,7 @@ CASES: dict[str, dict[str, Any]] = {
         ),
         "nothing blocked": BucketRecord(1, 1, 7, NOW, public_access_block=PublicAccessBlock(0), others=OTHERS),
         "strict listings": BucketRecord(1, 1, 1, NOW, listing=ListingMode.STRICT, others=OTHERS),
+        "mounts": BucketRecord(1, 1, 1, NOW, mounts=3, others=OTHERS),
     },
     "fence": {
         "new": FenceRecord(),

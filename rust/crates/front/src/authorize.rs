@@ -17,6 +17,7 @@ use panthera_object::{Document, Sent, StoredObject};
 use panthera_wire::auth::SignatureVersion;
 use panthera_wire::headers;
 
+use crate::links::Entered;
 use crate::pipeline::{Known, Matched, Peer};
 use crate::server::Shared;
 use crate::table::{Asks, Auth, Reveal};
@@ -52,6 +53,17 @@ pub(crate) fn context(shared: &Shared, matched: &Matched<'_>, known: &Known, pee
     }
 }
 
+/// One side of a question: who asks, and for what.
+#[derive(Clone, Copy)]
+struct Side<'a> {
+    subject: &'a Subject,
+    bucket: Option<&'a Arc<BucketRecord>>,
+    name: &'a str,
+    key: Option<&'a [u8]>,
+    /// Nothing is stored there: what is asked for lies elsewhere.
+    empty: bool,
+}
+
 /// Step 5. Of a listing that may not show every name: those it may.
 pub(crate) fn authorize(
     shared: &Shared,
@@ -60,28 +72,54 @@ pub(crate) fn authorize(
     head: &http::request::Parts,
     context: &Context,
 ) -> S3Result<Option<Box<Visible>>> {
-    let subject = &known.identity.caller.subject;
     let bucket = known.bucket.as_ref().map(|(record, _)| record).filter(|_| matched.row.action != CREATE_BUCKET);
+    let form_key = known.form.key();
+    let path_key = matched.address.scope.has_key().then_some(matched.address.key.as_slice());
+    let key = form_key.as_deref().or(path_key);
+    let subject = &known.identity.caller.subject;
+    let mut side = Side { subject, bucket, name: &matched.address.bucket, key, empty: false };
+    let headers = &*meant_headers(matched, known, &head.headers)?;
+    let entered = known.elsewhere.as_ref().and_then(|elsewhere| elsewhere.mount.as_ref());
+    if let Some(entered) = entered {
+        // Through a mount both must allow it: the caller's side as if the object lay there, and the share's.
+        let Entered { bucket, name, key, .. } = entered;
+        let here = Side { subject, bucket: Some(bucket), name, key: Some(key), empty: true };
+        permitted(shared, (matched, known), headers, context, here)?;
+        side.subject = &entered.share;
+    }
+    let visible = permitted(shared, (matched, known), headers, context, side)?;
+    let addressed = entered.map(|entered| &entered.bucket).or(bucket);
+    match (head.headers.get("x-amz-expected-bucket-owner"), addressed) {
+        (Some(expected), Some(bucket)) if !owns(shared, expected, bucket)? => Err(ErrorCode::AccessDenied.into()),
+        _ => Ok(visible),
+    }
+}
+
+/// Asks everything a request asks for, of one side.
+fn permitted(
+    shared: &Shared,
+    (matched, known): (&Matched<'_>, &Known),
+    headers: &HeaderMap,
+    context: &Context,
+    side: Side<'_>,
+) -> S3Result<Option<Box<Visible>>> {
+    let Side { subject, bucket, name, key, empty } = side;
     let own = match subject {
         Subject::User { tenant, .. } => *tenant,
         Subject::Share(by) => by.tenant,
         Subject::Anonymous => TenantId(0),
     };
-    let form_key = known.form.key();
-    let path_key = matched.address.scope.has_key().then_some(matched.address.key.as_slice());
-    let key = form_key.as_deref().or(path_key);
     let version = matched.query.get("versionId");
     // What is created is not what is stored under the key so far.
-    let stored = bucket.zip(key).filter(|_| matched.row.action != PUT_OBJECT);
+    let stored = bucket.zip(key).filter(|_| matched.row.action != PUT_OBJECT && !empty);
     let stored = stored.map(|(bucket, key)| StoredObject { meta: &*shared.meta, bucket, key, version });
     let resource = Resource {
         tenant: bucket.map_or(own, |b| b.tenant),
         bucket: bucket.map(|b| &**b),
-        name: &matched.address.bucket,
+        name,
         key,
         object: stored.as_ref().map(|object| object as &dyn ObjectLookup),
     };
-    let headers = &*meant_headers(matched, known, &head.headers)?;
     let request = &Sent { headers, query: &matched.query, document: document(matched, known) };
     // DeleteObjects asks for each key it names: nobody needs a right on the bucket to send it.
     let asked = matched.row.actions(headers, &matched.query).filter(|_| !matched.row.asks_each_key());
@@ -97,10 +135,7 @@ pub(crate) fn authorize(
             Listing::Denied(_) | Listing::Everything => {}
         }
     }
-    match (head.headers.get("x-amz-expected-bucket-owner"), bucket) {
-        (Some(expected), Some(bucket)) if !owns(shared, expected, bucket)? => Err(ErrorCode::AccessDenied.into()),
-        _ => Ok(visible),
-    }
+    Ok(visible)
 }
 
 /// The headers that operations will read: those sent, those a presigned URL carries in its query, and for forms the
@@ -205,7 +240,7 @@ impl Concealed {
         let Matched { row, address, .. } = matched;
         let (bucket, _) = known.bucket.as_ref()?;
         (row.reveal == Reveal::ToListers && row.scope.has_key()).then(|| Self {
-            subject: known.identity.caller.subject.clone(),
+            subject: known.asks().clone(),
             bucket: Arc::clone(bucket),
             name: address.bucket.clone(),
             key: address.key.clone(),

@@ -5,7 +5,7 @@
 
 use http::{HeaderMap, StatusCode, header};
 use panthera_base::{ErrorCode, S3Error, S3Result, TenantId, Timestamp};
-use panthera_meta::records::{DownloadsRecord, RecordError};
+use panthera_meta::records::{DownloadsRecord, RecordError, ShareRecord};
 use panthera_meta::{Batch, CommitError, Guard, Metastore, keys};
 
 /// How long, in microseconds, the rest of a download that was counted may still be asked for by ranges. Without it a
@@ -23,6 +23,13 @@ pub(crate) struct Limit {
     pub share: u32,
     /// So often.
     pub most: u64,
+}
+
+impl Limit {
+    /// Of a share; `None` without a limit.
+    pub fn of(share: &ShareRecord) -> Option<Self> {
+        share.downloads.map(|most| Self { tenant: share.tenant, share: share.share, most })
+    }
 }
 
 /// Whether an answer with these headers begins at the object's first byte.

@@ -23,7 +23,6 @@ mod pipeline;
 mod render;
 mod server;
 mod settings;
-mod shares;
 mod table;
 mod tls;
 

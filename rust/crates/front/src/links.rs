@@ -11,7 +11,9 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL, REFERRER_POLICY, X_CONTENT_TYPE
 use http::{HeaderMap, HeaderValue, StatusCode};
 use panthera_authz::Subject;
 use panthera_base::{ErrorCode, S3Error, S3Result, limits};
+use panthera_meta::records::BucketRecord;
 use panthera_object::api::{NativeOp, OpResult, Window};
+use panthera_object::{Mounts, Standing, by_secret, standing};
 use panthera_wire::auth::{BodyAuth, unsigned_body};
 use panthera_wire::checksum::base64;
 use sha2::{Digest, Sha256};
@@ -21,7 +23,6 @@ use crate::authenticate::Identity;
 use crate::downloads::{self, Limit};
 use crate::pipeline::{Matched, signed_head};
 use crate::server::Shared;
-use crate::shares::{Standing, by_secret, standing};
 use crate::table::Scope;
 
 /// What stands in the place of a bucket's name; no bucket can be called so.
@@ -81,6 +82,20 @@ pub(crate) struct Elsewhere {
     pub limit: Option<Limit>,
     /// The way was a link: its answers must not travel.
     pub link: bool,
+    /// The way was a mount.
+    pub mount: Option<Entered>,
+}
+
+/// Both sides of a mount: who enters, and the place that is entered from.
+pub(crate) struct Entered {
+    /// The share, as a subject.
+    pub share: Subject,
+    /// The bucket it is mounted in.
+    pub bucket: Arc<BucketRecord>,
+    /// Its name.
+    pub name: String,
+    /// The key there.
+    pub key: Vec<u8>,
 }
 
 /// A link that stands, and where it leads.
@@ -127,7 +142,7 @@ fn find(shared: &Shared, matched: &Matched<'_>, head: &http::request::Parts) -> 
     };
     let token = matched.address.token.as_ref().ok_or_else(refused)?;
     let pointer = by_secret(&*snapshot, &token.secret_sha256)?.ok_or_else(refused)?;
-    let standing = standing(shared, &*snapshot, pointer, bearer, matched.now)?.ok_or_else(refused)?;
+    let standing = standing(&shared.authz, &*snapshot, pointer, bearer, matched.now)?.ok_or_else(refused)?;
     let record = &standing.record;
     // Who could ask whether the owner has a certain number would learn it by trying.
     if record.object != token.object || head.headers.contains_key("x-amz-expected-bucket-owner") {
@@ -149,6 +164,10 @@ fn find(shared: &Shared, matched: &Matched<'_>, head: &http::request::Parts) -> 
     // Pages have relative addresses: a folder's own must end in a slash.
     if !record.object && below.is_empty() && !head.uri.path().ends_with('/') {
         return Err(S3Error::new(ErrorCode::PermanentRedirect).header("location", format!("{}/", head.uri.path())));
+    }
+    // A mount is a share of somebody else's: what was shared with its mounter is not the mounter's to share.
+    if Mounts::of(&*snapshot, &standing.bucket)?.covering(&key).is_some() {
+        return Err(refused());
     }
     let window = Window { stored, shown: Vec::new(), bucket: LINKS.to_owned() };
     Ok(Opened { standing, protection, key, window })

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
-use panthera_authz::{Context, Visible};
+use panthera_authz::{Context, Subject, Visible};
 use panthera_base::{ErrorCode, S3Error, S3Result, Timestamp};
 use panthera_meta::records::BucketRecord;
 use panthera_meta::{Snapshot, keys};
-use panthera_object::api::{Call, OpResult, Payload, Query, Reply, ReplyBody};
+use panthera_object::api::{Call, NativeOp, OpResult, Payload, Query, Reply, ReplyBody};
+use panthera_object::{Mounted, Mounts, not_through_a_mount};
 use panthera_wire::auth::{BodyAuth, Head, SignatureVersion};
 
 use crate::account::Receipt;
@@ -24,8 +25,9 @@ use crate::body::Body;
 use crate::buckets::Buckets;
 use crate::connection::Connection;
 use crate::control::{ControlCall, ControlReply};
+use crate::downloads::Limit;
 use crate::form::{self, Form};
-use crate::links::{self, Elsewhere};
+use crate::links::{self, Elsewhere, Entered};
 use crate::payload::{self, BodyPayload, Lengths, Rest, Settled};
 use crate::render::{self, Facts};
 use crate::server::Shared;
@@ -81,6 +83,16 @@ pub(crate) struct Known {
     payload: Box<dyn Payload>,
     /// What is worked on lies elsewhere: behind a share.
     pub elsewhere: Option<Elsewhere>,
+    /// The key lies below a mount, and the operation does not reach there.
+    out_of_reach: bool,
+}
+
+impl Known {
+    /// Who asks where the object lies: the caller, or the share it comes through.
+    pub fn asks(&self) -> &Subject {
+        let entered = self.elsewhere.as_ref().and_then(|elsewhere| elsewhere.mount.as_ref());
+        entered.map_or(&self.identity.caller.subject, |entered| &entered.share)
+    }
 }
 
 /// Answers one request.
@@ -117,7 +129,7 @@ pub(crate) async fn answer(
         let mut known = match row.auth {
             Auth::Form => authenticate_form(shared, &matched, &head, body, lengths).await?,
             Auth::Link => authenticate_link(shared, &mut matched, &head, body, lengths).await?,
-            Auth::Signed | Auth::None => authenticate(shared, &matched, &head, body, lengths)?,
+            Auth::Signed | Auth::None => authenticate(shared, &mut matched, &head, body, lengths)?,
         };
         note_caller(&mut receipt, &known);
         if row.document_decides() {
@@ -157,6 +169,9 @@ async fn run(
     (context, visible): (Context, Option<Box<Visible>>),
 ) -> OpResult {
     let row = matched.row;
+    if known.out_of_reach {
+        return Err(not_through_a_mount(&row.name));
+    }
     let concealed = Concealed::of(&matched, &known, &context);
     let elsewhere = known.elsewhere.take();
     let outcome = match row.kind {
@@ -183,7 +198,7 @@ async fn run(
 /// told in the order of AWS: first who you are, then whether the bucket exists.
 fn authenticate(
     shared: &Shared,
-    matched: &Matched<'_>,
+    matched: &mut Matched<'_>,
     head: &http::request::Parts,
     body: HeldBody,
     lengths: Lengths,
@@ -195,7 +210,43 @@ fn authenticate(
     };
     let bucket = find_bucket(&shared.buckets, &*snapshot, matched)?;
     let payload = body.protected(lengths, protection);
-    Ok(Known { identity, bucket, form: Form::default(), document: None, payload, elsewhere: None })
+    let form = Form::default();
+    let mut known = Known { identity, bucket, form, document: None, payload, elsewhere: None, out_of_reach: false };
+    enter_mount(shared, &*snapshot, matched, &mut known)?;
+    Ok(known)
+}
+
+/// A key below a mount lies elsewhere: from here on address and bucket are those of the share, and the rights of both
+/// sides are asked.
+fn enter_mount(shared: &Shared, snapshot: &dyn Snapshot, matched: &mut Matched<'_>, known: &mut Known) -> S3Result<()> {
+    let here = matched.address.scope == Scope::Object && matched.row.auth == Auth::Signed;
+    let Some((bucket, _)) = known.bucket.as_mut().filter(|_| here) else {
+        return Ok(());
+    };
+    let mounts = Mounts::of(snapshot, bucket)?;
+    let Some(mount) = mounts.covering(&matched.address.key) else { return Ok(()) };
+    if !matched.row.native().is_some_and(NativeOp::reaches_through_mounts) {
+        // Said after step 5: only who may do it here hears that it cannot be done.
+        known.out_of_reach = true;
+        return Ok(());
+    }
+    let subject = &known.identity.caller.subject;
+    let place = (&*matched.address.bucket, &*matched.address.key);
+    let Mounted { standing, key, window } = mount.resolve(&shared.authz, snapshot, subject, place, matched.now)?;
+    let limit = Limit::of(&standing.record);
+    let entered = Entered {
+        share: standing.caller.subject,
+        bucket: std::mem::replace(bucket, standing.bucket),
+        name: std::mem::replace(&mut matched.address.bucket, standing.record.bucket_name),
+        key: std::mem::replace(&mut matched.address.key, key),
+    };
+    // What is written is the creator's; who asks stays who it is.
+    let caller = &mut known.identity.caller;
+    caller.user = standing.caller.user;
+    caller.canonical_id = standing.caller.canonical_id;
+    caller.display_name = standing.caller.display_name;
+    known.elsewhere = Some(Elsewhere { window, limit, link: false, mount: Some(entered) });
+    Ok(())
 }
 
 /// Step 4 for forms: the fields before the file are read first, since the policy that authenticates is among them.
@@ -212,7 +263,7 @@ async fn authenticate_form(
     let identity = shared.verifier.form(&*snapshot, &claim, matched.now)?;
     let bucket = find_bucket(&shared.buckets, &*snapshot, matched)?;
     let payload = form.check_policy(&claim, &matched.address.bucket, matched.now, file)?;
-    Ok(Known { identity, bucket, form, document: None, payload, elsewhere: None })
+    Ok(Known { identity, bucket, form, document: None, payload, elsewhere: None, out_of_reach: false })
 }
 
 /// Step 4 for share links. From here on the address is the place that the link means.
@@ -230,13 +281,15 @@ async fn authenticate_link(
         let below = opened.key.get(opened.window.stored.len()..).unwrap_or_default();
         matched.query.0.push(("prefix".to_owned(), String::from_utf8_lossy(below).into_owned()));
     }
-    let elsewhere = Some(Elsewhere { limit: opened.standing.limit(), window: opened.window, link: true });
+    let elsewhere =
+        Some(Elsewhere { limit: Limit::of(&opened.standing.record), window: opened.window, link: true, mount: None });
     matched.address.bucket = opened.standing.record.bucket_name;
     matched.address.key = opened.key;
     let identity = Identity { caller: opened.standing.caller, how: None, signed_at: None };
     let bucket = Some((opened.standing.bucket, Bytes::new()));
     let payload = body.protected(lengths, opened.protection);
-    Ok(Known { identity, bucket, form: Form::default(), document: None, payload, elsewhere })
+    let form = Form::default();
+    Ok(Known { identity, bucket, form, document: None, payload, elsewhere, out_of_reach: false })
 }
 
 pub(crate) fn signed_head<'a>(head: &'a http::request::Parts, matched: &'a Matched<'_>) -> Head<'a> {

@@ -102,7 +102,7 @@ fn read(kind: &str, bytes: &[u8]) -> Result<(Value, Vec<u8>), RecordError> {
                 "versioning": r.versioning as u8, "object_lock": r.object_lock, "generation": r.generation,
                 "region": r.region, "policy": some(&r.policy),
                 "public_access_block": r.public_access_block.map(PublicAccessBlock::bits),
-                "ownership": r.ownership as u8, "acl": some(&r.acl), "listing": r.listing as u8,
+                "ownership": r.ownership as u8, "acl": some(&r.acl), "listing": r.listing as u8, "mounts": r.mounts,
                 "others": others(&r.others)});
             (fields, r.encode())
         }

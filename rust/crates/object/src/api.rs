@@ -35,6 +35,22 @@ pub enum NativeOp {
     UploadPartCopy,
 }
 
+impl NativeOp {
+    /// Whether it works on keys of a mounted share. Uploads in parts name buckets and keys in their documents, and live
+    /// longer than one decision.
+    pub fn reaches_through_mounts(self) -> bool {
+        matches!(
+            self,
+            Self::CopyObject
+                | Self::DeleteObject
+                | Self::GetObject
+                | Self::GetObjectAttributes
+                | Self::HeadObject
+                | Self::PutObject
+        )
+    }
+}
+
 /// The decoded body of a request.
 ///
 /// The end (`Ready(None)`) is given only when the whole body has been seen *and* is what the client announced: byte

@@ -10,6 +10,7 @@ pub mod commit;
 mod copy;
 mod delete;
 mod list;
+mod mounts;
 mod multipart;
 mod post;
 mod read;
@@ -18,7 +19,10 @@ mod roots;
 #[cfg(test)]
 mod scene;
 mod service;
+mod shares;
 mod write;
 
 pub use access::{Document, Sent, StoredObject};
+pub use mounts::{Mounted, Mounts, not_through_a_mount};
 pub use service::ObjectService;
+pub use shares::{Standing, by_secret, standing};

@@ -13,6 +13,7 @@ use panthera_wire::uri::encode_query;
 use panthera_wire::xml::Writer;
 
 use crate::api::{Call, OpResult, Reply, ReplyBody};
+use crate::mounts::not_through_a_mount;
 use crate::service::ObjectService;
 use crate::write::ingest::{Content, Expected};
 use crate::write::put::{Target, location, put_reply};
@@ -113,6 +114,9 @@ impl ObjectService {
         refuse_unsupported(&headers)?;
         call.key = form.key(call.form_filename.as_deref())?;
         request::check_key(&call.key)?;
+        if self.mounts_of(&call.bucket)?.covering(&call.key).is_some() {
+            return Err(not_through_a_mount("PostObject"));
+        }
         let owned = self.owned(&call, &headers)?;
         let mut record = request::describe(&headers, owned)?;
         if let Some(document) = form.get("tagging") {

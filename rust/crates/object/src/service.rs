@@ -13,6 +13,7 @@ use parking_lot::RwLock;
 
 use crate::api::{Call, NativeOp, OpResult};
 use crate::commit::{Contention, Ticket};
+use crate::mounts::Mounts;
 use crate::write::buffer::Buffers;
 
 /// Answers object operations. One instance serves the whole process.
@@ -73,6 +74,12 @@ impl ObjectService {
             NativeOp::UploadPart => self.upload_part(call).await,
             NativeOp::UploadPartCopy => self.upload_part_copy(call).await,
         }
+    }
+
+    /// The mounts of a bucket.
+    pub(crate) fn mounts_of(&self, bucket: &records::BucketRecord) -> S3Result<Mounts> {
+        let snapshot = self.meta.snapshot().map_err(S3Error::internal)?;
+        Mounts::of(&*snapshot, bucket)
     }
 
     /// The key that names the chunks of a tenant.

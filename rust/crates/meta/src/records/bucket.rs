@@ -13,6 +13,7 @@ const TAG_PUBLIC_ACCESS_BLOCK: u8 = 65;
 const TAG_OWNERSHIP: u8 = 66;
 const TAG_ACL: u8 = 67;
 const TAG_LISTING: u8 = 68;
+const TAG_MOUNTS: u8 = 69;
 
 /// Who owns the objects of a bucket (AWS: S3 Object Ownership), and with it whether access control lists count.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -106,6 +107,8 @@ pub struct BucketRecord {
     pub public_access_block: Option<PublicAccessBlock>,
     /// What its listings show.
     pub listing: ListingMode,
+    /// How many shares of other tenants are mounted in it.
+    pub mounts: u32,
     /// Sections this version does not know.
     pub others: OtherSections,
 }
@@ -133,6 +136,7 @@ impl BucketRecord {
             policy: None,
             public_access_block: None,
             listing: ListingMode::default(),
+            mounts: 0,
             others: Vec::new(),
         };
         let unknown = |section: &Section<'_>| fields.wrong(section.offset, "unknown ownership");
@@ -147,6 +151,10 @@ impl BucketRecord {
                 TAG_LISTING => {
                     record.listing =
                         listing(&section).ok_or_else(|| fields.wrong(section.offset, "unknown listing mode"))?;
+                }
+                TAG_MOUNTS => {
+                    record.mounts =
+                        mounts(&section).ok_or_else(|| fields.wrong(section.offset, "is no number of mounts"))?;
                 }
                 tag => record.others.push((tag, section.bytes.to_vec())),
             }
@@ -176,6 +184,9 @@ impl BucketRecord {
         if self.listing != ListingMode::default() {
             sections.put_owned(TAG_LISTING, vec![self.listing as u8]);
         }
+        if self.mounts != 0 {
+            sections.put_owned(TAG_MOUNTS, self.mounts.to_le_bytes().to_vec());
+        }
         sections.put_others(&self.others);
         sections.write(&mut out);
         out
@@ -198,6 +209,11 @@ fn block(fields: &Fields<'_>, section: &Section<'_>) -> Result<PublicAccessBlock
         &[bits] => PublicAccessBlock::from_bits(bits).ok_or_else(|| fields.wrong(section.offset, "unknown setting")),
         _ => Err(fields.wrong(section.offset, "public access block is not one byte")),
     }
+}
+
+fn mounts(section: &Section<'_>) -> Option<u32> {
+    let count = u32::from_le_bytes(section.bytes.try_into().ok()?);
+    (count != 0).then_some(count)
 }
 
 fn listing(section: &Section<'_>) -> Option<ListingMode> {

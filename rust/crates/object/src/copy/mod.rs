@@ -6,7 +6,7 @@ mod object;
 
 pub(crate) use object::{whole_second, write_checksums};
 
-use panthera_authz::{Action, ObjectLookup, Question, Resource};
+use panthera_authz::{Action, ObjectLookup, Question, Resource, Subject};
 use panthera_base::limits::SINGLE_PUT_BYTES;
 use panthera_base::{ErrorCode, S3Error, S3Result};
 use panthera_meta::records::{BucketRecord, ObjectRecord, Versioning};
@@ -17,6 +17,7 @@ use panthera_wire::headers::{self, CopySource};
 use crate::access::StoredObject;
 use crate::api::Call;
 use crate::commit::meta_error;
+use crate::mounts::Mounts;
 use crate::resolve::{Wanted, find};
 use crate::service::ObjectService;
 use crate::write::key_rows::get;
@@ -27,6 +28,8 @@ struct Named {
     source: CopySource,
     wanted: Wanted,
     bucket: BucketRecord,
+    /// It is named through a mount: what the share's bearer may do there counts, too.
+    share: Option<Subject>,
 }
 
 /// A source that may be copied, as it is now.
@@ -59,8 +62,9 @@ impl ObjectService {
         let wanted = Wanted::parse(source.version.as_deref())?;
         let snapshot = self.meta.snapshot().map_err(|error| meta_error(&error))?;
         let bucket = bucket_named(&*snapshot, &source.bucket)?;
-        let named = Named { source, wanted, bucket };
+        let named = Named { source, wanted, bucket, share: None };
         self.authorize_source(&named, call)?;
+        let named = self.through_mount(&*snapshot, named, call)?;
         let found = find(&*snapshot, named.bucket.id, named.bucket.versioning, &named.source.key, wanted)?;
         let Some(view) = found.filter(|view| !view.delete_marker() || wanted != Wanted::Current) else {
             return Err(self.no_source(&named, call));
@@ -79,6 +83,20 @@ impl ObjectService {
         Ok(Source { bucket: named.bucket, key: named.source.key, by_version: wanted != Wanted::Current, record })
     }
 
+    /// A source below a mount is where the share leads.
+    fn through_mount(&self, snapshot: &dyn Snapshot, mut named: Named, call: &Call) -> S3Result<Named> {
+        let mounts = Mounts::of(snapshot, &named.bucket)?;
+        let Some(mount) = mounts.covering(&named.source.key) else { return Ok(named) };
+        let place = (&*named.source.bucket, &*named.source.key);
+        let found = mount.resolve(&self.authz, snapshot, &call.caller.subject, place, call.now)?;
+        named.source.bucket = found.standing.record.bucket_name;
+        named.source.key = found.key;
+        named.bucket = BucketRecord::clone(&found.standing.bucket);
+        named.share = Some(found.standing.caller.subject);
+        self.authorize_source(&named, call)?;
+        Ok(named)
+    }
+
     fn authorize_source(&self, named: &Named, call: &Call) -> S3Result<()> {
         let action = match named.wanted {
             Wanted::Current => "s3:GetObject",
@@ -92,6 +110,10 @@ impl ObjectService {
 
     /// A missing source: 404 for who may list its bucket, 403 for who must not learn what exists.
     fn no_source(&self, named: &Named, call: &Call) -> S3Error {
+        // What the owner calls it is not told.
+        if named.share.is_some() {
+            return ErrorCode::NoSuchKey.into();
+        }
         if !self.may(named, "s3:ListBucket", None, call) {
             return ErrorCode::AccessDenied.into();
         }
@@ -107,7 +129,9 @@ impl ObjectService {
         let stored = StoredObject { meta: &*self.meta, bucket, key: &source.key, version: source.version.as_deref() };
         let object = key.is_some().then_some(&stored as &dyn ObjectLookup);
         let resource = Resource { tenant: bucket.tenant, bucket: Some(bucket), name: &source.bucket, key, object };
-        self.authz.decide(&Question { action: Action(action), resource, ..call.question(action) }).allowed()
+        let question = Question { action: Action(action), resource, ..call.question(action) };
+        let subject = named.share.as_ref().unwrap_or(question.subject);
+        self.authz.decide(&Question { subject, ..question }).allowed()
     }
 }
 

@@ -15,6 +15,7 @@ use super::{Conditions, Deletion, Outcome, parse_size, parse_time};
 use crate::access::{Sent, StoredObject};
 use crate::api::{Call, Caller, OpResult, Payload, Reply};
 use crate::commit::{Planned, Refused, meta_error, received};
+use crate::mounts::{Mounts, not_through_a_mount};
 use crate::resolve::Wanted;
 use crate::service::ObjectService;
 use crate::write::ingest::read_to_end;
@@ -42,6 +43,7 @@ struct Shared<'c> {
     caller: &'c Caller,
     context: &'c Context,
     sent: Sent<'c>,
+    mounts: &'c Mounts,
 }
 
 impl ObjectService {
@@ -60,7 +62,8 @@ impl ObjectService {
         // planned again alone.
         let (bucket, bucket_name) = (&*call.bucket, &*call.bucket_name);
         let sent = Sent::new(&call.headers, &call.query);
-        let shared = Shared { bucket, bucket_name, caller: &call.caller, context: &call.context, sent };
+        let mounts = &self.mounts_of(bucket)?;
+        let shared = Shared { bucket, bucket_name, caller: &call.caller, context: &call.context, sent, mounts };
         let started = self.start_all(shared, &entries)?;
         let mut out = Writer::document("DeleteResult", 256 + entries.len() * 64);
         for (entry, started) in entries.iter().zip(started) {
@@ -100,7 +103,10 @@ impl ObjectService {
     fn deletion<'c>(&self, shared: Shared<'c>, entry: &'c Entry) -> S3Result<Deletion<'c>> {
         let key = entry.key.as_bytes();
         let action = Action(if entry.version.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" });
-        let Shared { bucket, bucket_name, caller, context, ref sent } = shared;
+        let Shared { bucket, bucket_name, caller, context, ref sent, mounts } = shared;
+        if mounts.covering(key).is_some() {
+            return Err(not_through_a_mount("DeleteObjects"));
+        }
         let object = StoredObject { meta: &*self.meta, bucket, key, version: entry.version.as_deref() };
         let (tenant, name) = (bucket.tenant, bucket_name);
         let resource = Resource { tenant, bucket: Some(bucket), name, key: Some(key), object: Some(&object) };

@@ -9,6 +9,7 @@ mod lens;
 mod objects;
 mod owners;
 mod parts;
+mod segments;
 mod skip;
 mod token;
 mod uploads;

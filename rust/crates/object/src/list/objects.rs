@@ -1,14 +1,14 @@
 //! ListObjects and ListObjectsV2: the current objects of a bucket.
 
-use panthera_base::{BucketId, S3Error, S3Result};
+use panthera_base::{S3Error, S3Result, UserId};
 use panthera_meta::records::ObjectView;
 use panthera_meta::{MetaError, Snapshot, Step, keys};
 use panthera_wire::xml::Writer;
 
 use super::folder;
 use super::gate::{Gate, Look};
-use super::lens::Lens;
 use super::owners::Owners;
+use super::segments::Segment;
 use super::skip::{Page, Place, Start, beyond};
 use super::token::{self, Position};
 use super::{Body, Params, put_version, scan, seek};
@@ -105,58 +105,98 @@ impl ObjectService {
         let snapshot = self.meta.snapshot().map_err(S3Error::internal)?;
         // Who owns what behind a window is nobody's business in front of it.
         let owners = (owner && call.window.is_none()).then(|| self.owners(&*snapshot, &call.bucket));
-        let place = (call.bucket.id, Lens::new(call.window.as_ref()));
-        list(&*snapshot, place, gate, params, position, owners).map_err(S3Error::internal)
+        let Start::At(start) = params.start(position) else {
+            return Ok(Listed::nothing(params.limit));
+        };
+        let segments = self.segments(&*snapshot, call, params, &start)?;
+        let filler = Filler {
+            params,
+            owner: call.bucket.owner,
+            owners,
+            gate,
+            page: Page::new(params.filter(), params.limit),
+            body: Body::new(params.limit),
+            last: Vec::new(),
+            resume: start,
+            full: false,
+        };
+        filler.fill(&*snapshot, segments).map_err(S3Error::internal)
     }
 }
 
-/// Renders the page that begins at a position.
-fn list(
-    snapshot: &dyn Snapshot,
-    (bucket, lens): (BucketId, Lens<'_>),
-    mut gate: Gate,
-    params: &Params<'_>,
-    position: &Position,
-    mut owners: Option<Owners<'_>>,
-) -> Result<Listed, MetaError> {
-    let mut page = Page::new(params.filter(), params.limit);
-    let mut body = Body::new(params.limit);
-    let mut last = Vec::new();
-    let start = match params.start(position) {
-        Start::At(key) => lens.stored(&key).map(std::borrow::Cow::into_owned),
-        Start::Nowhere => None,
-    };
-    if let Some((start, prefix)) = start.zip(lens.stored(params.prefix.as_bytes())) {
-        let first = keys::object(bucket, &start);
-        let end = keys::object_prefix_range(bucket, &prefix).end;
-        scan(snapshot, first, end, &mut |row, value| {
-            let (_, key) = keys::parse_object(row).ok_or_else(not_an_object)?;
-            match gate.look(key) {
-                Look::Shown => {}
-                Look::Skip(to) => return Ok(seek(keys::object(bucket, &to))),
-                Look::End => return Ok(Step::Stop),
-            }
-            let key = &*lens.shown(key);
-            match page.place(key) {
-                Place::Full => return Ok(Step::Stop),
-                Place::Prefix(len) => {
-                    last.clear();
-                    last.extend_from_slice(&key[..len]);
-                    body.put_prefix(params, &last);
-                    let next = beyond(&last);
-                    let next = next.as_deref().and_then(|next| lens.stored(next));
-                    return Ok(next.map_or(Step::Stop, |next| seek(keys::object(bucket, &next))));
-                }
-                Place::Entry => {}
-            }
-            last.clear();
-            last.extend_from_slice(key);
-            put_entry(&mut body.entries, params, key, value, &mut owners)?;
-            Ok(Step::Next)
-        })?;
+impl Listed {
+    fn nothing(limit: usize) -> Self {
+        Self { body: Body::new(limit), taken: 0, truncated: false, last: Vec::new(), stopped: None }
     }
-    let stopped = gate.stopped().map(|key| lens.shown(key).into_owned());
-    Ok(Listed { body, taken: page.taken(), truncated: page.truncated() || stopped.is_some(), last, stopped })
+}
+
+/// A page that is being filled, segment by segment, in the order of the client's names.
+struct Filler<'a> {
+    params: &'a Params<'a>,
+    /// Who is shown to own what lies behind a mount: the bucket's owner.
+    owner: UserId,
+    owners: Option<Owners<'a>>,
+    /// In the client's names, or, behind a link, in those of the only segment.
+    gate: Gate,
+    page: Page<'a>,
+    body: Body,
+    last: Vec<u8>,
+    /// The first name that may still be shown.
+    resume: Vec<u8>,
+    full: bool,
+}
+
+impl Filler<'_> {
+    fn fill(mut self, snapshot: &dyn Snapshot, segments: Vec<Segment>) -> Result<Listed, MetaError> {
+        let mut stopped = None;
+        for mut segment in segments {
+            if let Some(first) = segment.first(&self.resume) {
+                scan(snapshot, first, segment.end.clone(), &mut |row, value| self.row(&mut segment, row, value))?;
+            }
+            stopped = segment.stopped(&self.gate);
+            if self.full || stopped.is_some() {
+                break;
+            }
+        }
+        let Self { body, page, last, .. } = self;
+        Ok(Listed { body, taken: page.taken(), truncated: page.truncated() || stopped.is_some(), last, stopped })
+    }
+
+    fn row(&mut self, segment: &mut Segment, row: &[u8], value: &[u8]) -> Result<Step, MetaError> {
+        let (_, stored) = keys::parse_object(row).ok_or_else(not_an_object)?;
+        match segment.look(&mut self.gate, stored) {
+            Look::Shown => {}
+            Look::Skip(to) => return Ok(seek(keys::object(segment.bucket, &to))),
+            Look::End => return Ok(Step::Stop),
+        }
+        let lens = segment.lens();
+        let key = &*lens.shown(stored);
+        match self.page.place(key) {
+            Place::Full => {
+                self.full = true;
+                return Ok(Step::Stop);
+            }
+            Place::Prefix(len) => {
+                self.last.clear();
+                self.last.extend_from_slice(&key[..len]);
+                self.body.put_prefix(self.params, &self.last);
+                let Some(next) = beyond(&self.last) else {
+                    self.full = true;
+                    return Ok(Step::Stop);
+                };
+                let row = lens.stored(&next).map(|next| keys::object(segment.bucket, &next));
+                self.resume = next;
+                return Ok(row.map_or(Step::Stop, seek));
+            }
+            Place::Entry => {}
+        }
+        self.last.clear();
+        self.last.extend_from_slice(key);
+        let view = ObjectView::new(value)?;
+        let owner = if segment.is_mount() { self.owner } else { view.owner() };
+        put_entry(&mut self.body.entries, self.params, key, &view, (owner, &mut self.owners))?;
+        Ok(Step::Next)
+    }
 }
 
 fn accepts_html(call: &Call) -> bool {
@@ -172,18 +212,17 @@ fn put_entry(
     out: &mut Writer,
     params: &Params<'_>,
     key: &[u8],
-    value: &[u8],
-    owners: &mut Option<Owners<'_>>,
+    view: &ObjectView<'_>,
+    (owner, owners): (UserId, &mut Option<Owners<'_>>),
 ) -> Result<(), MetaError> {
-    let view = ObjectView::new(value)?;
     if params.page {
-        return folder::put_file(out, params.prefix.as_bytes(), key, &view);
+        return folder::put_file(out, params.prefix.as_bytes(), key, view);
     }
-    let owner = owners.as_mut().map(|owners| owners.element(view.owner())).transpose()?;
+    let owner = owners.as_mut().map(|owners| owners.element(owner)).transpose()?;
     out.raw(b"<Contents><Key>");
     params.push_key(out, key);
     out.raw(b"</Key>");
-    put_version(out, &view, owner)?;
+    put_version(out, view, owner)?;
     out.raw(b"</Contents>");
     Ok(())
 }

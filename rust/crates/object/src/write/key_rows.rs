@@ -41,6 +41,8 @@ pub(crate) struct Fence {
     pub raw: Vec<u8>,
     /// Whether writes make versions.
     pub versioning: Versioning,
+    /// The bucket's generation when the row was written last.
+    pub generation: u64,
 }
 
 impl Fence {
@@ -48,8 +50,8 @@ impl Fence {
     pub(crate) fn read(snapshot: &dyn Snapshot, bucket: BucketId, name: &str) -> S3Result<Self> {
         match get(snapshot, &keys::fence(bucket))? {
             Some(raw) => {
-                let versioning = FenceRecord::decode(raw).map_err(S3Error::internal)?.versioning;
-                Ok(Self { raw: raw.to_vec(), versioning })
+                let FenceRecord { versioning, generation, .. } = FenceRecord::decode(raw).map_err(S3Error::internal)?;
+                Ok(Self { raw: raw.to_vec(), versioning, generation })
             }
             None => Err(S3Error::new(ErrorCode::NoSuchBucket).field("BucketName", name)),
         }

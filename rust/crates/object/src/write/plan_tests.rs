@@ -17,7 +17,7 @@ fn row(ordinal: u64, null: bool, marker: bool) -> Row {
 }
 
 fn rows(versioning: Versioning, current: Option<Row>, newest: Option<Row>, null: Option<u64>) -> KeyRows<'static> {
-    let fence = Fence { raw: b"fence".to_vec(), versioning };
+    let fence = Fence { raw: b"fence".to_vec(), versioning, generation: 0 };
     KeyRows { bucket: BUCKET, key: b"k", fence, current, newest, null: null.map(Ordinal) }
 }
 

@@ -11,6 +11,7 @@ use super::request::{self, WriteConditions};
 use super::{KeyRows, plan};
 use crate::api::{Call, OpResult, Reply};
 use crate::commit::Planned;
+use crate::mounts::Mounts;
 use crate::service::ObjectService;
 
 /// Above this size conditions are looked at before the body is received too: a refusal saves the transfer.
@@ -82,6 +83,12 @@ impl ObjectService {
         let conditional = !target.conditions.is_empty();
         let plan = |snapshot: &dyn Snapshot| {
             let mut rows = KeyRows::fence_only(snapshot, bucket, name, key)?;
+            // Mounting writes the fence: a request that began before it must not store what the mount would hide.
+            if rows.fence.generation > target.bucket.generation
+                && Mounts::read(snapshot, bucket)?.covering(key).is_some()
+            {
+                return Err(ErrorCode::OperationAborted.into());
+            }
             if conditional || rows.fence.versioning != Versioning::Never {
                 rows = KeyRows::read(snapshot, bucket, name, key)?;
                 target.conditions.check(key, rows.current.as_ref())?;

@@ -2,23 +2,21 @@
 //! that are still there.
 //!
 //! Belongs here: everything that must hold before a share's relations are asked. Does not belong here: how a request
-//! names a share (`links`), what its relations allow (crate `authz`).
+//! names a share (crate `front`, `mounts`), what its relations allow (crate `authz`).
 //!
 //! Whatever does not hold, the answer is the same `None`: who has no share learns nothing of why.
 
 use std::sync::Arc;
 
-use panthera_authz::{Delegation, Subject};
+use panthera_authz::{Authorizer, Delegation, Subject};
 use panthera_base::{S3Error, S3Result, TenantId, Timestamp, UserId};
 use panthera_meta::records::{BucketRecord, SharePointer, ShareRecord, TenantRecord, UserRecord};
 use panthera_meta::{Snapshot, keys};
-use panthera_object::api::Caller;
 
-use crate::downloads::Limit;
-use crate::server::Shared;
+use crate::api::Caller;
 
 /// A share that gives something to its bearer.
-pub(crate) struct Standing {
+pub struct Standing {
     /// The share.
     pub record: ShareRecord,
     /// The bucket.
@@ -27,23 +25,15 @@ pub(crate) struct Standing {
     pub caller: Caller,
 }
 
-impl Standing {
-    /// How often it may be downloaded.
-    pub fn limit(&self) -> Option<Limit> {
-        let ShareRecord { tenant, share, downloads, .. } = &self.record;
-        downloads.map(|most| Limit { tenant: *tenant, share: *share, most })
-    }
-}
-
 /// The share of a secret.
-pub(crate) fn by_secret(snapshot: &dyn Snapshot, sha256: &[u8; 32]) -> S3Result<Option<SharePointer>> {
+pub fn by_secret(snapshot: &dyn Snapshot, sha256: &[u8; 32]) -> S3Result<Option<SharePointer>> {
     let row = snapshot.get(&keys::share_secret(sha256)).map_err(S3Error::internal)?;
     row.map(SharePointer::decode).transpose().map_err(S3Error::internal)
 }
 
 /// The share as it stands now for a bearer: nobody known, or a user.
-pub(crate) fn standing(
-    shared: &Shared,
+pub fn standing(
+    authz: &Authorizer,
     snapshot: &dyn Snapshot,
     share: SharePointer,
     bearer: Option<(TenantId, UserId)>,
@@ -52,7 +42,7 @@ pub(crate) fn standing(
     let read = |key: &[u8]| snapshot.get(key).map_err(S3Error::internal);
     let Some(row) = read(&keys::share(share.tenant, share.share))? else { return Ok(None) };
     let record = ShareRecord::decode(row).map_err(S3Error::internal)?;
-    if record.revoked || record.expires.is_some_and(|at| at <= now) || !is_for(shared, &record, bearer, now) {
+    if record.revoked || record.expires.is_some_and(|at| at <= now) || !is_for(authz, &record, bearer, now) {
         return Ok(None);
     }
     let Some(row) = read(&keys::tenant(record.tenant))? else { return Ok(None) };
@@ -65,7 +55,7 @@ pub(crate) fn standing(
         return Ok(None);
     }
     let Some(row) = read(&keys::bucket(record.bucket_name.as_bytes()))? else { return Ok(None) };
-    let bucket = shared.buckets.decode(&record.bucket_name, row).map_err(S3Error::internal)?;
+    let bucket = BucketRecord::decode(row).map(Arc::new).map_err(S3Error::internal)?;
     // A bucket that was made anew under the old name is another one.
     if bucket.id != record.bucket || bucket.tenant != record.tenant {
         return Ok(None);
@@ -87,10 +77,10 @@ pub(crate) fn standing(
 }
 
 /// Whether the share's audience has the bearer in it.
-fn is_for(shared: &Shared, record: &ShareRecord, bearer: Option<(TenantId, UserId)>, now: Timestamp) -> bool {
+fn is_for(authz: &Authorizer, record: &ShareRecord, bearer: Option<(TenantId, UserId)>, now: Timestamp) -> bool {
     if record.bearer {
         return true;
     }
     let Some(bearer) = bearer else { return false };
-    record.tenants.contains(&bearer.0) || record.groups.iter().any(|group| shared.authz.is_member(bearer, *group, now))
+    record.tenants.contains(&bearer.0) || record.groups.iter().any(|group| authz.is_member(bearer, *group, now))
 }

@@ -1,0 +1,139 @@
+//! The stretches of a listing: rows of the bucket itself, and between them those of mounted shares, each where its names
+//! stand in the client's order. A mount covers its prefix whole, so stretches never mix.
+//!
+//! Belongs here: which rows stand for which names, and who must allow that they are shown. Does not belong here: pages
+//! (`objects`, `skip`), what a mount is (`mounts`).
+
+use panthera_authz::{Action, Listing, Question, Resource};
+use panthera_base::{BucketId, S3Result};
+use panthera_meta::{Snapshot, keys};
+
+use super::Params;
+use super::gate::{Gate, Look};
+use super::lens::Lens;
+use super::skip::beyond;
+use crate::api::{Call, Window};
+use crate::service::ObjectService;
+
+/// A stretch.
+pub(super) struct Segment {
+    /// Where its rows are.
+    pub bucket: BucketId,
+    /// The first row that is not meant.
+    pub end: Vec<u8>,
+    /// The client's first name of it.
+    from: Vec<u8>,
+    /// From names to rows and back, when they differ.
+    window: Option<Window>,
+    /// Of a mount: what the share shows, in the names of its bucket.
+    share: Option<Gate>,
+}
+
+impl Segment {
+    /// The row of its first name that is not before `resume`; `None` when it has none.
+    pub fn first(&self, resume: &[u8]) -> Option<Vec<u8>> {
+        let row = keys::object(self.bucket, &self.lens().stored(resume.max(&self.from))?);
+        (row < self.end).then_some(row)
+    }
+
+    /// Its names.
+    pub fn lens(&self) -> Lens<'_> {
+        Lens::new(self.window.as_ref())
+    }
+
+    /// Whether another tenant's share lies here.
+    pub fn is_mount(&self) -> bool {
+        self.share.is_some()
+    }
+
+    /// Whether the key of a row is shown, or the key of the row where the scan goes on. Behind a mount both sides must
+    /// show it: the caller's under the name it has here, the share's under its own.
+    pub fn look(&mut self, own: &mut Gate, stored: &[u8]) -> Look {
+        let Some(share) = &mut self.share else { return own.look(stored) };
+        match share.look(stored) {
+            Look::Shown => {}
+            other => return other,
+        }
+        let lens = Lens::new(self.window.as_ref());
+        match own.look(&lens.shown(stored)) {
+            Look::Skip(to) => lens.stored(&to).map_or(Look::End, |to| Look::Skip(to.into_owned())),
+            other => other,
+        }
+    }
+
+    /// Where the listing goes on when either side worked enough, in the client's names. The caller's gate has those, but
+    /// behind a link, where the gate is the share's.
+    pub fn stopped(&self, own: &Gate) -> Option<Vec<u8>> {
+        let shown = |key: &[u8]| self.lens().shown(key).into_owned();
+        match (own.stopped(), &self.share) {
+            (Some(key), None) => Some(shown(key)),
+            (Some(key), Some(_)) => Some(key.to_vec()),
+            (None, share) => share.as_ref()?.stopped().map(shown),
+        }
+    }
+}
+
+impl ObjectService {
+    /// The stretches of a listing from a name on, in order.
+    pub(super) fn segments(
+        &self,
+        snapshot: &dyn Snapshot,
+        call: &Call,
+        params: &Params<'_>,
+        start: &[u8],
+    ) -> S3Result<Vec<Segment>> {
+        let prefix = params.prefix.as_bytes();
+        let mut segments = Vec::new();
+        let mut from = start.to_vec();
+        // Behind a link there are no mounts: a window is of one share.
+        let mounts = if call.window.is_none() { self.mounts_of(&call.bucket)? } else { Default::default() };
+        for mount in mounts.iter() {
+            let inside = prefix.starts_with(&mount.prefix);
+            let behind = beyond(&mount.prefix).unwrap_or_default();
+            if !(inside || mount.prefix.starts_with(prefix)) || behind <= from {
+                continue;
+            }
+            if from < mount.prefix {
+                let end = keys::object(call.bucket.id, &mount.prefix);
+                segments.push(Segment { bucket: call.bucket.id, end, from, window: None, share: None });
+            }
+            let below = if inside { prefix } else { &*mount.prefix };
+            segments.extend(self.mounted(snapshot, call, mount, below)?);
+            from = behind;
+        }
+        let lens = Lens::new(call.window.as_ref());
+        if let Some(stored) = lens.stored(prefix) {
+            let end = keys::object_prefix_range(call.bucket.id, &stored).end;
+            segments.push(Segment { bucket: call.bucket.id, end, from, window: call.window.clone(), share: None });
+        }
+        Ok(segments)
+    }
+
+    /// What a mount shows below a name; nothing when the share gives the caller nothing.
+    fn mounted(
+        &self,
+        snapshot: &dyn Snapshot,
+        call: &Call,
+        mount: &crate::mounts::Mount,
+        below: &[u8],
+    ) -> S3Result<Option<Segment>> {
+        let subject = &call.caller.subject;
+        let entered = mount.enter(&self.authz, snapshot, subject, &call.bucket_name, call.now)?;
+        let Some((standing, window)) = entered else { return Ok(None) };
+        let Some(stored) = Lens::new(Some(&window)).stored(below).map(std::borrow::Cow::into_owned) else {
+            return Ok(None);
+        };
+        let (bucket, name) = (&*standing.bucket, &*standing.record.bucket_name);
+        let resource = Resource { tenant: bucket.tenant, bucket: Some(bucket), name, key: None, object: None };
+        let action = Action("s3:ListBucket");
+        let question = call.question("s3:ListBucket");
+        let question = Question { subject: &standing.caller.subject, action, resource, ..question };
+        let share = match self.authz.listing(&question, &stored) {
+            Listing::Denied(_) => return Ok(None),
+            Listing::Everything => Gate::new(None),
+            Listing::Filtered(names) => Gate::new(Some(names)),
+        };
+        let end = keys::object_prefix_range(bucket.id, &stored).end;
+        Ok(Some(Segment { bucket: bucket.id, end, from: below.to_vec(), window: Some(window), share: Some(share) }))
+    }
+}
