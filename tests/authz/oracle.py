@@ -173,7 +173,9 @@ class Oracle:
 
     def stands_for(self, who: Subject, moment: Moment) -> tuple[set[Subject], set[Subject]]:
         """All that somebody is: surely, and possibly. Groups by going round until nothing is added, so circles end."""
-        sure: set[Subject] = {(ANYONE, 0, 0)}
+        everybody: set[Subject] = {(ANYONE, 0, 0)}
+        # What everybody may is not a share's; what nobody may is not either.
+        sure: set[Subject] = set() if who[0] == SHARE else set(everybody)
         if who[0] in (USER, SERVICE):
             sure |= {(AUTHENTICATED, 0, 0), (TENANT_MEMBER, who[1], 0), who}
         if who[0] == SHARE:
@@ -183,7 +185,8 @@ class Oracle:
             for fact in self.facts.values()
             if fact.relation in ("member", "assignee") and self.crosses(fact)
         ]
-        return closure(sure, [e for e in edges if e[2] is True]), closure(sure, [e for e in edges if e[2] is not False])
+        possible = closure(sure | everybody, [e for e in edges if e[2] is not False])
+        return closure(sure, [e for e in edges if e[2] is True]), possible
 
     def crosses(self, fact: Fact) -> bool:
         """A membership from another tenant counts while the group is open and, if a group comes, that is exported."""

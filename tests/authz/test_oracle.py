@@ -154,7 +154,7 @@ class World:
             stands = self.oracle.stands_for(who, asked.moment)
             if admin or any(s[0] == o.GROUP and s[1] != asked.tenant for s in stands[1]):
                 continue
-            around = [(o.ANYONE, 0, 0)]
+            around = [] if who[0] == o.SHARE else [(o.ANYONE, 0, 0)]
             if who[0] in (o.USER, o.SERVICE):
                 around = [(o.TENANT_MEMBER, who[1], 0), (o.AUTHENTICATED, 0, 0), *around]
             nearest = next((c for c in map(bits, around) if c in classes | not_classes), None)
