@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import concurrent.futures
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from running import ROOT_KEY, ROOT_SECRET
+import boto3
+from running import PANTHERA, ROOT_KEY, ROOT_SECRET, running
 from sharing import User, ann, ask, basic, keys, people
 
 __all__ = ["ann", "people"]
@@ -328,3 +330,50 @@ def test_a_listing_shows_what_share_and_creator_may_see(ann: Any) -> None:
     assert len(keys(ask(made["url"]))) == 3
     ann.admin("DELETE", f"/v1/shares/{made['share']}")
     assert ask(made["url"]).code == "AccessDenied"
+
+
+def test_the_commands_share_mount_and_revoke_and_verify_finds_the_data_sound(tmp_path: Path) -> None:
+    with running(tmp_path / "data") as server:
+
+        def panthera(*words: str, **env: str) -> Any:
+            done = subprocess.run(
+                [PANTHERA, *words, "--json"], env=os.environ | server.env | env, capture_output=True, text=True
+            )
+            assert done.returncode == 0, done.stderr
+            return json.loads(done.stdout) if done.stdout.strip() else None
+
+        root = boto3.client(
+            "s3", endpoint_url=server.url, region_name="us-east-1", aws_access_key_id=ROOT_KEY,
+            aws_secret_access_key=ROOT_SECRET,
+        )  # fmt: skip
+        root.create_bucket(Bucket="photos")
+        root.put_object(Bucket="photos", Key="2024/cat.jpg", Body=b"meow")
+        panthera("tenant", "add", "acme")
+        panthera("user", "add", "acme", "ann", "--admin")
+        key = panthera("key", "add", "acme", "ann")
+        ann = {"PANTHERA_ROOT_ACCESS_KEY": key["access_key"], "PANTHERA_ROOT_SECRET_KEY": key["secret_key"]}
+        secret = tmp_path / "password"
+        secret.write_text("sesame\n")
+        made = panthera("share", "create", "s3://photos/2024/", "--to", "tenant:acme", "--expires", "7d")
+        link = panthera(
+            "share", "create", "s3://photos/2024/cat.jpg", "--password-file", str(secret), "--downloads", "1"
+        )
+        url = server.url + link["link"]
+        assert ask(url).status == 401
+        assert ask(url, authorization=basic("x", "sesame")).body == b"meow"
+        assert ask(url, authorization=basic("x", "sesame")).code == "AccessDenied"
+        assert panthera("share", "show", str(link["share"]))["downloaded"] == 1
+        client = boto3.client(
+            "s3", endpoint_url=server.url, region_name="us-east-1", aws_access_key_id=key["access_key"],
+            aws_secret_access_key=key["secret_key"],
+        )  # fmt: skip
+        client.create_bucket(Bucket="mine")
+        panthera("share", "import", made["token"], "s3://mine/partner/", **ann)
+        assert client.get_object(Bucket="mine", Key="partner/cat.jpg")["Body"].read() == b"meow"
+        assert [one["at"] for one in panthera("share", "mounts", **ann)] == ["s3://mine/partner/"]
+        panthera("share", "revoke", str(made["share"]))
+        assert [one["state"] for one in panthera("share", "list")] == ["revoked", "open"]
+        assert server.stop() == 0
+        words = [PANTHERA, "verify", "--data", server.data, "--json"]
+        report = json.loads(subprocess.run(words, capture_output=True, check=True).stdout)
+        assert (report["sound"], report["problems"], report["counts"]["shares"]) == (True, [], 2)
