@@ -170,7 +170,8 @@ def test_tenants_see_neither_buckets_nor_objects_of_one_another(server: Server, 
         for key in (panthera("key", "add", "acme", "ann"), panthera("key", "add", "acme", "bob"))
     )
     make_client(server.url).put_object(Bucket=bucket, Key="k", Body=b"secret")
-    assert ann.list_buckets()["Buckets"] == []
+    # Whoever signs may ask which buckets it may know of: none.
+    assert ann.list_buckets()["Buckets"] == bob.list_buckets()["Buckets"] == []
     refusals = [
         (ann.get_object, {"Bucket": bucket, "Key": "k"}),
         (ann.put_object, {"Bucket": bucket, "Key": "k", "Body": b"x"}),
@@ -178,7 +179,6 @@ def test_tenants_see_neither_buckets_nor_objects_of_one_another(server: Server, 
         (ann.delete_bucket, {"Bucket": bucket}),
         (ann.put_bucket_versioning, {"Bucket": bucket, "VersioningConfiguration": {"Status": "Enabled"}}),
         (bob.create_bucket, {"Bucket": "bobs-bucket"}),
-        (bob.list_buckets, {}),
     ]
     for act, words in refusals:
         with pytest.raises(ClientError) as caught:
