@@ -99,7 +99,7 @@ s3-tests: build $(VENV)/.tests ## ceph's suite against expected failures: make s
 	@test -n "$(S3TESTS)" || { echo "say where ceph/s3-tests is: make s3-tests S3TESTS=<checkout>" >&2; exit 1; }
 	$(BIN)/python s3-compat-tests/ceph.py "$(S3TESTS)"
 
-docs: $(VENV)/.tests ## the generated parts of docs/ and README.md
+docs: build $(VENV)/.tests ## the generated parts of docs/ and README.md
 	$(BIN)/python tools/write_docs.py
 
 lock: $(VENV)/.tests ## the lock files of the Python side, from pyproject.toml

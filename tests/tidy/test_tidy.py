@@ -196,6 +196,9 @@ def test_every_limit_is_used() -> None:
 def test_generated_pages_are_as_the_sources_say() -> None:
     import sys
 
+    # `make lint` stands before the build and must not need it; `make test` builds first and reads the pages there.
+    pytest.importorskip("storage.native", exc_type=ImportError)
+
     sys.path.insert(0, str(ROOT / "tools"))
     import write_docs
 
