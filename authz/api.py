@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from authz import names
+from authz.acting import acting
 from authz.answers import (
     ASK,
     DELETE,
@@ -198,7 +199,8 @@ class Relations:
         now_us = self._clock_us()
         plan = Planner(self._store, directory, now_us, self._words).plan(changes, preconditions, own)
         key = None if idempotency_key is None else idempotency_key.encode()
-        revision = self.engine.write(plan.tenant, plan.changes, plan.preconditions, key, now_us)
+        by = acting().value
+        revision = self.engine.write(plan.tenant, plan.changes, plan.preconditions, key, now_us, by)
         return Written(revision, token(self.engine, plan.tenant, revision), tuple(plan.notes))
 
     # Asking about one resource.

@@ -11,6 +11,7 @@ Belongs here: the language's compiler and the engine brought together, with name
 from dataclasses import dataclass
 from typing import Final
 
+from authz.acting import acting
 from authz.answers import Stored
 from authz.directory import Directory
 from authz.schema import Class, Compiled, compile_schema, default_source
@@ -94,7 +95,9 @@ class Schemas:
             own = {name: (known, Class(kind)) for known, kind, _, _, name in relations}
             compiled = compile_schema(source, own, free)
             try:
-                revision, orphans = self._engine.apply_schema(number, source, compiled.encode(), against, dry_run)
+                revision, orphans = self._engine.apply_schema(
+                    number, source, compiled.encode(), against, dry_run, acting().value
+                )
             except RelationError as error:
                 if error.kind != "schema_changed" or attempt == _ATTEMPTS - 1:
                     raise

@@ -25,6 +25,7 @@ from authz.api import Relations
 from authz.whole import WholeDecision
 from gateway.accounts import Accounts, RootKey
 from gateway.admin.app import AdminServices, admin_app
+from gateway.auditing import AuditedStore
 from gateway.bucket_settings import BucketSettings
 from gateway.config import Config
 from gateway.dispatch import Dispatcher
@@ -44,6 +45,8 @@ from storage.native import ConfigError, Core, StoreError, generate_key
 
 _log: Final = logging.getLogger("panthera")
 _data_plane_log: Final = logging.getLogger("panthera.data")
+
+_DAY_US: Final = 86_400_000_000
 
 ADMIN_BACKLOG: Final = 64
 """Connections waiting on the admin port: people and scrapers."""
@@ -77,6 +80,12 @@ def _open(config: Config) -> Core:
             min_free_bytes=config.min_free_bytes,
             volume_bytes=config.volume_bytes,
             sync=config.sync,
+            audit=(
+                config.audit_max_bytes,
+                config.audit_keep_days * _DAY_US,
+                config.audit_on_failure == "deny",
+                config.audit_anonymous,
+            ),
         )
     except OSError as error:
         raise SettingError("data", config.origins["data"], str(error)) from error
@@ -92,14 +101,15 @@ async def _run(config: Config, core: Core, say: Callable[[str], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: loop.run_in_executor(None, _reload_tls, config, core))
-    accounts = Accounts(core, clock_us=_clock_us, entropy=generate_key)
+    store = AuditedStore(core)
+    accounts = Accounts(store, clock_us=_clock_us, entropy=generate_key)
     root, first_start = _root(config, accounts)
     if recompiled := recompile(core):
         _log.info("compiled %s bucket policies again for this version", recompiled)
     if recompiled := recompile_identities(core):
         _log.info("compiled the policies of %s identities again for this version", recompiled)
-    services = _admin_services(core, accounts, lambda: not stop.is_set())
-    dispatcher = Dispatcher(loop, HANDLERS, core, _place(config), services.forgetting, knowing(core, core))
+    services = _admin_services(core, store, accounts, lambda: not stop.is_set())
+    dispatcher = Dispatcher(loop, HANDLERS, store, _place(config), services.forgetting, knowing(core, core))
     with _admin_socket(config) as admin_socket:
         admin_url = "http://{}:{}".format(*_named(admin_socket))
         bound = _listen(config, core, dispatcher)
@@ -129,21 +139,23 @@ def _place(config: Config) -> Place:
     return Place(region=config.region, ownership=OWNERSHIPS[config.default_object_ownership])
 
 
-def _admin_services(core: Core, accounts: Accounts, ready: Callable[[], bool]) -> AdminServices:
+def _admin_services(core: Core, store: AuditedStore, accounts: Accounts, ready: Callable[[], bool]) -> AdminServices:
     whole = WholeDecision(core, core)
     relations = Relations(core.relations(), core, clock_us=_clock_us, actions=ACTIONS, whole=whole)
     return AdminServices(
         core=core,
+        store=store,
         accounts=accounts,
         relations=relations,
-        groups=Groups(GROUP, core, relations, _clock_us),
-        roles=Groups(ROLE, core, relations, _clock_us),
-        identities=Identities(core, _clock_us),
+        groups=Groups(GROUP, store, relations, _clock_us),
+        roles=Groups(ROLE, store, relations, _clock_us),
+        identities=Identities(store, _clock_us),
         forgetting=Forgetting(relations.engine, _clock_us),
-        settings=BucketSettings(core),
-        shares=Shares(core, relations.engine, _clock_us, generate_key),
-        mounts=Mounts(core, relations.engine, _clock_us),
+        settings=BucketSettings(store),
+        shares=Shares(store, relations.engine, _clock_us, generate_key),
+        mounts=Mounts(store, relations.engine, _clock_us),
         ready=ready,
+        clock_us=_clock_us,
     )
 
 

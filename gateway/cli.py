@@ -19,6 +19,7 @@ from urllib.parse import quote
 import click
 
 from gateway.asking import Command, ask, client_options, die, print_json, print_table
+from gateway.cli_audit import audit
 from gateway.cli_authz import COMMANDS
 from gateway.cli_buckets import bucket
 from gateway.cli_policy import policy
@@ -55,7 +56,7 @@ def main() -> None:
     """An S3-compatible object gateway."""
 
 
-for _command in (*COMMANDS, policy, schema, bucket, share):
+for _command in (*COMMANDS, policy, schema, bucket, share, audit):
     main.add_command(_command)
 
 

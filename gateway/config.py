@@ -136,6 +136,12 @@ def _ownership(value: object) -> str:
     return word
 
 
+def _on_failure(value: object) -> str:
+    if (word := _text(value)) not in ("deny", "continue"):
+        raise ValueError("deny or continue is needed")
+    return word
+
+
 def _url(value: object) -> str:
     url = _text(value).rstrip("/")
     if not url.startswith(("http://", "https://")) or "?" in url or "#" in url or url.count("/") != 2:
@@ -208,6 +214,16 @@ class Config:
     min_free_bytes: int = _setting(
         256 << 20, _size(0), "Writes are refused when the disk has less left; reads and deletes go on."
     )
+    audit_max_bytes: int = _setting(
+        8 << 30, _size(0), "Size at which the audit log is full: what must be written down is refused. 0: no limit."
+    )
+    audit_keep_days: int = _setting(
+        365, _between(0, 36_500), "Days after which audit entries are removed by themselves. 0: never."
+    )
+    audit_on_failure: str = _setting(
+        "deny", _on_failure, "`deny` refuses what cannot be written to the audit log; `continue` counts what was lost."
+    )
+    audit_anonymous: bool = _setting(False, _flag, "Write down decisions about unsigned requests, too.")
     sync: bool = _setting(True, _flag, "Answer writes when they are on the disk. Off loses data on power failure.")
     root_access_key: str | None = _setting(None, _access_key, "Access key of the root user; generated when unset.")
     root_secret_key: str | None = _setting(None, _secret_key, "Secret of the root user.", secret=True)

@@ -12,14 +12,19 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Protocol
 
+from authz.acting import Actor, acts
+from authz.model import Kind, Subject
+from gateway.auditing import RIGHTS, About, noting
 from gateway.errors import Code, S3Error
 from gateway.limits import HANDLER_THREADS
 from gateway.model import Answer, Call, Caller, Known, Leftovers, Place
 from gateway.ops.row import Row
 from gateway.wire import checksums
-from storage.api import Metastore, StoreError
+from storage.api import Metastore, RelationError, StoreError
+from storage.records.bucket import BucketRecord
 
 _log: Final = logging.getLogger("panthera.control")
 
@@ -39,8 +44,8 @@ class ControlRequest(Protocol):
     admin: bool
     canonical_id: str
     display_name: str
-    now_us: int
     source_ip: str
+    now_us: int
     secure: bool
     bucket_record: bytes | None
 
@@ -93,6 +98,9 @@ class Dispatcher:
         except asyncio.CancelledError:
             request.fail(Code.SLOW_DOWN)
             raise
+        except RelationError as error:
+            _log.error("%s %s: %s", request.request_id, request.op, error)
+            request.fail(Code.SERVICE_UNAVAILABLE if error.kind == "audit" else Code.INTERNAL_ERROR)
         except StoreError as error:
             _log.error("%s %s: the store failed: %s", request.request_id, request.op, error)
             request.fail(Code.INTERNAL_ERROR)
@@ -111,13 +119,27 @@ class Dispatcher:
         call = call_of(request, self._store, self._place, self._leftovers, known)
         if row.body_bytes:
             checksums.verify(call.headers, call.body, required=row.checksum)
-        return row.handler(call)
+        with acts(_actor(request)), _rights(row, call):
+            return row.handler(call)
 
     async def close(self) -> None:
         """Waits for what runs, then ends the pool."""
         if self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _actor(request: ControlRequest) -> Actor:
+    who = Subject(Kind.USER, request.tenant, request.user) if request.user else Subject(Kind.ANYONE)
+    return Actor(who.bits, request.request_id, source_ip=request.source_ip)
+
+
+def _rights(row: Row, call: Call) -> AbstractContextManager[None]:
+    """What changes rights is written down by the commits that do it."""
+    if row.action not in RIGHTS or call.bucket_record is None:
+        return nullcontext()
+    bucket = BucketRecord.decode(call.bucket_record)
+    return noting(About(bucket.tenant, row.action, bucket.id, call.bucket, call.key or None))
 
 
 def call_of(

@@ -50,6 +50,7 @@ class Code(StrEnum):
     OWNERSHIP_CONTROLS_NOT_FOUND = "OwnershipControlsNotFoundError"
     REPLICATION_NOT_FOUND = "ReplicationConfigurationNotFoundError"
     ENCRYPTION_NOT_FOUND = "ServerSideEncryptionConfigurationNotFoundError"
+    SERVICE_UNAVAILABLE = "ServiceUnavailable"
     SLOW_DOWN = "SlowDown"
     UNEXPECTED_CONTENT = "UnexpectedContent"
     UNRESOLVABLE_GRANT = "UnresolvableGrantByEmailAddress"

@@ -9,6 +9,7 @@ tells it as a note. Removing it is housekeeping, and happens after the commit th
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from authz.acting import acting
 from authz.model import ChangeValue, Place, Subject, TupleValue
 from authz.writing import CHANGES
 from storage.native import Relations as Engine
@@ -62,7 +63,7 @@ class Forgetting:
 
         def flush() -> None:
             if changes:
-                self._engine.write(tenant, changes, now_us=self._clock_us())
+                self._engine.write(tenant, changes, now_us=self._clock_us(), by=acting().value)
                 changes.clear()
 
         for place, relation, grantee, _, _ in read():

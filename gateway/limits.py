@@ -62,6 +62,9 @@ SECRET_KEY_MAX: Final = 256
 ADMIN_BODY_BYTES: Final = 64 << 10
 """Body of an admin request: a few names."""
 
+AUDIT_ROWS_PER_PAGE: Final = 20_000
+"""Audit entries a page looks at before it ends early: a tenth of a second, whatever the filters leave out."""
+
 ADMIN_PAGE: Final = 1_000
 """Most entries the admin API reads from the store at once."""
 

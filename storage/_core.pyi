@@ -45,18 +45,27 @@ Moment = tuple[int, str | None, bool | None, int | None]
 # revision, microseconds, tenant, changes: set (else removed), tuple
 LogEntry = tuple[int, int, int, list[tuple[bool, Tuple]]]
 
+# grantee (0: the server itself), request id, access key, source address
+Actor = tuple[int, str, str | None, str | None]
+
 @final
 class Core:
     """The open stores of one data directory, and the listeners over them. Raises StoreError when it cannot open."""
 
     def __init__(
-        self, data_dir: str, *, min_free_bytes: int = ..., volume_bytes: int = ..., sync: bool = True
-    ) -> None: ...
+        self,
+        data_dir: str,
+        *,
+        min_free_bytes: int = ...,
+        volume_bytes: int = ...,
+        sync: bool = True,
+        audit: tuple[int, int, bool, bool] = (0, 0, True, False),
+    ) -> None:
+        """`audit`: bytes at which the audit log is full, microseconds after which entries go (0 each: never), whether what
+        cannot be written down is refused, whether decisions about unsigned requests are written down."""
     def get(self, key: bytes) -> bytes | None: ...
     def scan(self, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         """Rows of the half-open range in ascending order, at most `limit`."""
-    def commit(self, guards: Sequence[Guard], ops: Sequence[Op]) -> int:
-        """All or nothing; durable when it returns. Returns the revision."""
     def explain(
         self,
         who: tuple[int, bool],
@@ -67,6 +76,13 @@ class Core:
     ) -> tuple[bool, str, int, tuple[str, int | None, str, int] | None, tuple[tuple[int, int, bytes], int, int] | None]:
         """What a request would be answered: allowed, reason, revision, and what decided: a statement (policy, group, Sid,
         index) or a tuple."""
+    def commit(self, guards: Sequence[Guard], ops: Sequence[Op], audit: Sequence[tuple[int, bytes]] = ()) -> int:
+        """All or nothing; durable when it returns. Returns the revision. `audit`: tenants, and entries for their logs;
+        RelationError of kind "audit" when those cannot be written."""
+    def trim_audit(self, before_us: int, tenant: int | None, by: Actor) -> tuple[int, bool]:
+        """Removes audit entries from before a moment, of one tenant or of all: how many, and whether there are more."""
+    def audit_size(self) -> tuple[int, int, int, int]:
+        """Bytes of the audit log, bytes at which it is full (0: never), entries written and lost by this process."""
     def volumes(self) -> list[tuple[int, str, int, int, int, int]]:
         """Per volume: id, state, needles, live bytes, dead bytes, file bytes. Marks every manifest: seconds on large stores."""
     def serve(
@@ -150,8 +166,9 @@ class Relations:
         preconditions: Sequence[Precondition] = (),
         idempotency_key: bytes | None = None,
         now_us: int = 0,
+        by: Actor | None = None,
     ) -> int:
-        """All or nothing; durable and in force when it returns. The revision."""
+        """All or nothing; durable and in force when it returns. The revision. `by` is for the audit log."""
     def read(
         self,
         tenant: int,
@@ -181,7 +198,13 @@ class Relations:
     def vocabulary(self, tenant: int) -> tuple[list[tuple[int, str]], list[str]] | None:
         """Numbers and names of relations, names of permissions by number; None: as built in. Takes no lock."""
     def apply_schema(
-        self, tenant: int, source: str, compiled: bytes, against: int, dry_run: bool = False
+        self,
+        tenant: int,
+        source: str,
+        compiled: bytes,
+        against: int,
+        dry_run: bool = False,
+        by: Actor | None = None,
     ) -> tuple[int, list[Tuple]]:
         """Puts a schema in force. The revision, and tuples it has no place for: then it was refused. RelationError of
         kind "schema_changed" when the schema in force is not of revision `against`."""
@@ -220,6 +243,12 @@ class ControlRequest:
     def respond(self, status: int, headers: Sequence[tuple[str, str]], body: bytes) -> None: ...
     def fail(self, code: str, message: str | None = None, fields: Sequence[tuple[str, str]] = ()) -> None:
         """Answers with an error of the closed list. An unknown code is an InternalError and a log line."""
+
+def audit_reasons() -> list[tuple[int, str]]:
+    """Reasons of decisions by their numbers in audit entries."""
+
+def audit_changes(changes: Sequence[tuple[bytes, bytes]]) -> list[tuple[bool, Tuple]]:
+    """The changes of an audit entry: set (else removed), and the tuple."""
 
 def generate_key() -> bytes:
     """32 bytes from the system's generator."""

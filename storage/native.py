@@ -13,6 +13,8 @@ from storage._core import (
     ControlRequest,
     Relations,
     Watch,
+    audit_changes,
+    audit_reasons,
     error_codes,
     generate_key,
     permission_names,
@@ -29,6 +31,8 @@ __all__ = [
     "Relations",
     "StoreError",
     "Watch",
+    "audit_changes",
+    "audit_reasons",
     "error_codes",
     "generate_key",
     "permission_names",
@@ -48,6 +52,7 @@ class CoreOptions(TypedDict, total=False):
     min_free_bytes: int
     volume_bytes: int
     sync: bool
+    audit: tuple[int, int, bool, bool]
 
 
 class Core:
@@ -67,6 +72,7 @@ class Core:
         self.reload_tls = self._core.reload_tls
         self.drain = self._core.drain
         self.metrics = self._core.metrics
+        self.audit_size = self._core.audit_size
         # Raises errors of `storage.api` by itself, so that the shortest check has nothing around it.
         self.relations = self._core.relations
         self.explain = self._core.explain
@@ -87,12 +93,21 @@ class Core:
         except _core.StoreError as error:
             raise StoreError(*error.args) from error
 
-    def commit(self, guards: Sequence[Guard], ops: Sequence[Op]) -> int:
-        """See `storage.api.Metastore`."""
+    def commit(self, guards: Sequence[Guard], ops: Sequence[Op], audit: Sequence[tuple[int, bytes]] = ()) -> int:
+        """See `storage.api.Metastore`; `audit` in `_core.pyi`."""
         try:
-            return self._core.commit(guards, ops)
+            return self._core.commit(guards, ops, audit)
         except _core.Conflict as conflict:
             raise Conflict(conflict.args[0]) from conflict
+        except _core.StoreError as error:
+            raise StoreError(*error.args) from error
+
+    def trim_audit(
+        self, before_us: int, tenant: int | None, by: tuple[int, str, str | None, str | None]
+    ) -> tuple[int, bool]:
+        """Removes audit entries from before a moment, of one tenant or of all: how many, and whether there are more."""
+        try:
+            return self._core.trim_audit(before_us, tenant, by)
         except _core.StoreError as error:
             raise StoreError(*error.args) from error
 

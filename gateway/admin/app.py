@@ -13,7 +13,7 @@ from typing import Final
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from gateway.admin import accounts, buckets, groups, identities, openapi, relations, schemas, shares, system
+from gateway.admin import accounts, audit, buckets, groups, identities, openapi, relations, schemas, shares, system
 from gateway.admin.operation import Access, AdminServices, Call, Operation, endpoint
 from gateway.admin.problems import HANDLERS
 from gateway.admin.shapes import Json, Shape
@@ -40,6 +40,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *groups.OPERATIONS,
     *identities.OPERATIONS,
     *relations.OPERATIONS,
+    *audit.OPERATIONS,
     *schemas.OPERATIONS,
     *buckets.OPERATIONS,
     *shares.OPERATIONS,

@@ -14,17 +14,20 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from secrets import token_hex
 from typing import Any, Final, Protocol
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from authz.acting import SERVER, Actor, ActorValue, acts
 from authz.api import Relations
 from authz.model import Kind, Subject
 from gateway.accounts import Accounts
 from gateway.admin.problems import Refusal
 from gateway.admin.shapes import Json, Shape, check
+from gateway.auditing import About, noting
 from gateway.bucket_settings import BucketSettings
 from gateway.errors import AccountError
 from gateway.forgetting import Forgetting
@@ -33,8 +36,14 @@ from gateway.identity import Identities
 from gateway.limits import ADMIN_BODY_BYTES
 from gateway.mounts import Mounts
 from gateway.shares import Shares, Who
+from storage.api import Metastore
+from storage.records import keys
 from storage.records.credential import CredentialRecord
+from storage.records.pointer import decode_id
 
+REQUEST_ID_BYTES: Final = 8
+"""Of the id under which an admin request is written down; S3's have as many."""
+_TOLD: Final = frozenset({"access_key", "group", "name", "policy", "role", "subject", "user"})
 _CHALLENGE: Final = {"www-authenticate": 'Basic realm="panthera"'}
 
 
@@ -47,12 +56,16 @@ class CoreFacts(Protocol):
     def volumes(self) -> list[tuple[int, str, int, int, int, int]]:
         """One row for each volume."""
 
+    def trim_audit(self, before_us: int, tenant: int | None, by: ActorValue) -> tuple[int, bool]:
+        """Removes audit entries from before a moment: how many, and whether there are more."""
+
 
 @dataclass(frozen=True, slots=True)
 class AdminServices:
     """What the operations work with. `ready` is false while the server drains; `watchers` are those there are now."""
 
     core: CoreFacts
+    store: Metastore
     accounts: Accounts
     relations: Relations
     groups: Groups
@@ -63,6 +76,7 @@ class AdminServices:
     shares: Shares
     mounts: Mounts
     ready: Callable[[], bool]
+    clock_us: Callable[[], int]
     watchers: set[object] = field(default_factory=set)
 
 
@@ -86,6 +100,7 @@ class Call:
     body: Json
     headers: dict[str, str]
     credential: CredentialRecord | None = None
+    actor: Actor = SERVER
 
     @property
     def who(self) -> Who:
@@ -162,11 +177,12 @@ def endpoint(operation: Operation, services: AdminServices) -> Callable[[Request
             body={} if operation.body is None else await _body(request, operation.body, operation.body_bytes),
             headers=dict(request.headers),
             credential=credential,
+            actor=_actor(request, credential),
         )
         if operation.stream:
             response: Response = await operation.run(call)
             return response
-        answer = await run_in_threadpool(operation.run, call)
+        answer = await run_in_threadpool(_acted, operation, call)
         if isinstance(answer, Response):
             return answer
         if operation.answer is None:
@@ -174,6 +190,30 @@ def endpoint(operation: Operation, services: AdminServices) -> Callable[[Request
         return json_response(rendered(answer, viewer), operation.status)
 
     return serve
+
+
+def _acted(operation: Operation, call: Call) -> Any:  # noqa: ANN401 - whatever the row's function answers
+    """Runs it as the doing of who asks: what it changes is written down so."""
+    with acts(call.actor):
+        if operation.method == "GET":
+            return operation.run(call)
+        action = f"panthera:{operation.name[0].upper()}{operation.name[1:]}"
+        with noting(About(_concerned(call), action, detail=_said(call))):
+            return operation.run(call)
+
+
+def _concerned(call: Call) -> int:
+    """The tenant whose log a change goes to: the one the request names, if there is one, else who asks."""
+    named = call.path.get("tenant") or call.tenant
+    pointer = None if named is None else call.services.store.get(keys.tenant_name(named.encode()))
+    own = Subject.of(call.actor.who).tenant
+    return own if pointer is None or call.viewer not in (None, decode_id(pointer)) else decode_id(pointer)
+
+
+def _said(call: Call) -> str | None:
+    """What the request names, for people: never what might be a secret or a document."""
+    said = call.path | {name: value for name, value in call.body.items() if name in _TOLD and isinstance(value, str)}
+    return " ".join(f"{name}={value}" for name, value in said.items()) or None
 
 
 def json_response(content: object, status: int = 200) -> Response:
@@ -207,6 +247,16 @@ def _viewer(request: Request, access: Access, services: AdminServices) -> tuple[
     if not services.relations.manages(who, admin=credential.tenant_admin):
         raise Refusal("forbidden", "only root and the tenant's own administrators may do this")
     return credential.tenant, credential
+
+
+def _actor(request: Request, credential: CredentialRecord | None) -> Actor:
+    """Who asks, for the audit log."""
+    if credential is None:
+        return SERVER
+    who = Subject(Kind.USER, credential.tenant, credential.user)
+    access_key, _ = _basic(request.headers.get("authorization", ""))
+    source_ip = None if request.client is None else request.client.host
+    return Actor(who.bits, token_hex(REQUEST_ID_BYTES).upper(), access_key, source_ip)
 
 
 def _basic(header: str) -> tuple[str, str]:

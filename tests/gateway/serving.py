@@ -30,6 +30,10 @@ class Facts:
     def volumes(self) -> list[tuple[int, str, int, int, int, int]]:
         return [(1, "closed", 2, 30, 4, 50), (2, "open", 1, 10, 0, 20)]
 
+    def trim_audit(self, before_us: int, tenant: int | None, by: object) -> tuple[int, bool]:
+        self.trimmed = (before_us, tenant, by)
+        return 3, False
+
 
 @dataclass
 class Admin:
@@ -68,6 +72,7 @@ class Admin:
 def services(world: World, ready: Callable[[], bool]) -> AdminServices:
     return AdminServices(
         core=Facts(),
+        store=world.store,
         accounts=world.accounts,
         relations=world.relations,
         groups=world.groups,
@@ -78,6 +83,7 @@ def services(world: World, ready: Callable[[], bool]) -> AdminServices:
         shares=world.shares,
         mounts=world.mounts,
         ready=ready,
+        clock_us=lambda: world.now_us,
     )
 
 

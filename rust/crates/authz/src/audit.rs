@@ -12,10 +12,11 @@ use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use panthera_base::{TenantId, Timestamp};
-use panthera_meta::records::{AUDIT_SIZE_FIELD, AuditKind, AuditOutcome, AuditRecord};
-use panthera_meta::{Batch, Metastore, Op, Tally, keys};
+use panthera_meta::records::{AUDIT_SIZE_FIELD, AuditChange, AuditKind, AuditOutcome, AuditRecord};
+use panthera_meta::{Batch, CommitError, Metastore, Op, Revision, Tally, keys};
 
 use crate::codec::{self, Event};
+use crate::decision::{Decision, Question, Reason, Subject};
 use crate::error::AuthzError;
 use crate::model::{Grantee, Kind};
 
@@ -38,7 +39,7 @@ impl Actor {
         Self { who: Grantee::ITSELF, request_id: String::new(), access_key: None, from: None }
     }
 
-    fn entry(&self) -> AuditRecord {
+    pub(crate) fn entry(&self) -> AuditRecord {
         AuditRecord {
             who: self.who.bits(),
             request_id: Some(self.request_id.clone()).filter(|id| !id.is_empty()),
@@ -88,8 +89,19 @@ pub struct Book {
     complain: OnceLock<Complain>,
 }
 
+/// What a request says of itself in its entries.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// x-amz-request-id.
+    pub request_id: String,
+    /// The access key that signed.
+    pub access_key: Option<String>,
+    /// The path as it was sent, where that is not the place itself; never one that holds a secret.
+    pub path: Option<String>,
+}
+
 /// An entry and the log it goes to.
-pub(crate) type Entry = (TenantId, AuditRecord);
+pub type Entry = (TenantId, AuditRecord);
 
 impl Book {
     /// Reads how large the log is.
@@ -114,6 +126,11 @@ impl Book {
         drop(self.complain.set(complain));
     }
 
+    /// The settings it was opened with.
+    pub fn settings(&self) -> AuditSettings {
+        self.settings
+    }
+
     /// Bytes of all rows.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed).max(0) as u64
@@ -129,19 +146,40 @@ impl Book {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// Adds entries to the batch of what they are about. Returns what they weigh, for [`Self::wrote`].
-    pub(crate) fn append(&self, batch: &mut Batch, at: Timestamp, entries: &[Entry]) -> Result<Weight, AuthzError> {
-        let sequence = u64::from(self.process) << 32 | u64::from(self.next.fetch_add(1, Ordering::Relaxed));
-        let row = |(tenant, entry): &Entry| (keys::audit(*tenant, at, sequence), entry.encode());
-        let rows: Vec<_> = entries.iter().map(row).collect();
-        let bytes = rows.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() as u64;
-        if self.settings.max_bytes != 0 && self.bytes().saturating_add(bytes) > self.settings.max_bytes {
-            let max = self.settings.max_bytes;
-            let full = format!("the audit log is full: {} of {max} bytes", self.bytes());
-            return self.unwritten(entries.len() as u64, full).map(|()| Weight::default());
+    /// Commits a change with the entries about it: each for the log of a tenant, with a copy for who acted.
+    pub fn commit(&self, mut batch: Batch, at: Timestamp, entries: Vec<Entry>) -> Result<Revision, AuditedError> {
+        let mut weight = Weight::default();
+        for (tenant, entry) in entries {
+            weight += self.append(&mut batch, at, &on_both_sides(tenant, entry)).map_err(AuditedError::Audit)?;
         }
-        batch.ops.extend(rows.into_iter().map(|(key, value)| Op::Put { key, value, tally: Some(tally()) }));
-        Ok(Weight { bytes, entries: entries.len() as u64 })
+        let revision = self.meta.commit(&batch).map_err(AuditedError::Commit)?;
+        self.wrote(weight);
+        Ok(revision)
+    }
+
+    /// Adds the entries of one event, at most one for each log, to the batch of what they are about. Returns what they weigh, for [`Self::wrote`].
+    pub(crate) fn append(&self, batch: &mut Batch, at: Timestamp, entries: &[Entry]) -> Result<Weight, AuthzError> {
+        let begin = batch.ops.len();
+        let weight = self.append_always(batch, at, entries);
+        let (used, max) = (self.bytes(), self.settings.max_bytes);
+        if max == 0 || used.saturating_add(weight.bytes) <= max {
+            return Ok(weight);
+        }
+        batch.ops.truncate(begin);
+        let full = format!("the audit log is full: {used} of {max} bytes; trim it, or raise audit_max_bytes");
+        self.unwritten(weight.entries, full).map(|()| Weight::default())
+    }
+
+    /// The same without a limit: for the entry about what makes room.
+    pub(crate) fn append_always(&self, batch: &mut Batch, at: Timestamp, entries: &[Entry]) -> Weight {
+        let sequence = u64::from(self.process) << 32 | u64::from(self.next.fetch_add(1, Ordering::Relaxed));
+        let mut weight = Weight { bytes: 0, entries: entries.len() as u64 };
+        for (tenant, entry) in entries {
+            let (key, value) = (keys::audit(*tenant, at, sequence), entry.encode());
+            weight.bytes += (key.len() + value.len()) as u64;
+            batch.ops.push(Op::Put { key, value, tally: Some(tally()) });
+        }
+        weight
     }
 
     /// Entries cannot be written: an error, or, as the operator chose, a count.
@@ -150,10 +188,14 @@ impl Book {
             return Err(AuthzError::Audit(why));
         }
         self.lost.fetch_add(entries, Ordering::Relaxed);
-        if let Some(complain) = self.complain.get() {
-            complain(&format!("audit entries lost: {entries}: {why}"));
-        }
+        self.complain(&format!("audit entries lost: {entries}: {why}"));
         Ok(())
+    }
+
+    pub(crate) fn complain(&self, line: &str) {
+        if let Some(complain) = self.complain.get() {
+            complain(line);
+        }
     }
 
     /// The batch with entries of this weight is durable.
@@ -161,6 +203,20 @@ impl Book {
         self.bytes.fetch_add(weight.bytes as i64, Ordering::Relaxed);
         self.written.fetch_add(weight.entries, Ordering::Relaxed);
     }
+
+    /// Rows of this many bytes are gone.
+    pub(crate) fn shrank(&self, bytes: u64) {
+        self.bytes.fetch_sub(bytes as i64, Ordering::Relaxed);
+    }
+}
+
+/// Why a change was not made.
+#[derive(Debug)]
+pub enum AuditedError {
+    /// It cannot be written down.
+    Audit(AuthzError),
+    /// It cannot be committed.
+    Commit(CommitError),
 }
 
 /// What entries weigh.
@@ -168,6 +224,13 @@ impl Book {
 pub(crate) struct Weight {
     pub(crate) bytes: u64,
     pub(crate) entries: u64,
+}
+
+impl std::ops::AddAssign for Weight {
+    fn add_assign(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.entries += other.entries;
+    }
 }
 
 /// The counter row of the log.
@@ -204,8 +267,47 @@ pub(crate) fn of_changes(by: &Actor, tenant: TenantId, events: &[Event], revisio
     on_both_sides(tenant, entry)
 }
 
+/// What a change of an entry says happened to a tuple.
+pub fn read_change((key, value): &AuditChange) -> Result<Event, AuthzError> {
+    match &value[..] {
+        [] => codec::decode_key(key).map(Event::Gone),
+        value => codec::decode_tuple(key, value).map(Event::Set),
+    }
+}
+
+/// Entries about a decision.
+pub(crate) fn of_decision(question: &Question<'_>, who: Grantee, decision: &Decision, asked: &Asked) -> Vec<Entry> {
+    let resource = &question.resource;
+    let share = match question.subject {
+        Subject::Share(by) => Some(by.share),
+        Subject::User { .. } | Subject::Anonymous => None,
+    };
+    let entry = AuditRecord {
+        kind: AuditKind::Decision,
+        outcome: if decision.allowed() { AuditOutcome::Allowed } else { AuditOutcome::Denied },
+        reason: reason_number(decision.reason),
+        who: who.bits(),
+        revision: decision.revision,
+        bucket: resource.bucket.map_or(0, |bucket| bucket.id.0),
+        request_id: Some(asked.request_id.clone()),
+        access_key: asked.access_key.clone(),
+        source_ip: Some(ip_bytes(question.context.source_ip)),
+        action: question.action.0.into(),
+        name: Some(resource.name.to_owned()),
+        key: resource.key.map(<[u8]>::to_vec),
+        detail: share.map(|number| format!("share:#{number}")),
+        ..AuditRecord::default()
+    };
+    let mut entries = on_both_sides(resource.tenant, entry);
+    // Who comes through a share asked for a place of its own, and is not told where that leads.
+    if let (Some(_), Some((_, copy))) = (share, entries.get_mut(1)) {
+        (copy.name, copy.key, copy.detail) = (None, None, asked.path.clone());
+    }
+    entries
+}
+
 /// The entry for the tenant it is about, and the copy for the tenant of who acted when that is another one.
-fn on_both_sides(tenant: TenantId, entry: AuditRecord) -> Vec<Entry> {
+pub(crate) fn on_both_sides(tenant: TenantId, entry: AuditRecord) -> Vec<Entry> {
     let acting = Grantee::from_bits(entry.who).ok().filter(|who| matches!(who.kind(), Kind::User | Kind::Service));
     let Some(acting) = acting.map(Grantee::tenant).filter(|acting| *acting != tenant) else {
         return vec![(tenant, entry)];
@@ -213,6 +315,33 @@ fn on_both_sides(tenant: TenantId, entry: AuditRecord) -> Vec<Entry> {
     // The other side's access keys are no business of the owner's, the owner's reasons none of the other side's.
     let copy = AuditRecord { acting: true, reason: 0, revision: 0, bucket: 0, ..entry.clone() };
     vec![(tenant, AuditRecord { access_key: None, ..entry }), (acting, copy)]
+}
+
+/// Every reason with its number in rows.
+pub fn audit_reasons() -> Vec<(u8, Reason)> {
+    Reason::ALL.iter().map(|reason| (reason_number(*reason), *reason)).collect()
+}
+
+/// Reasons by their numbers in rows: never reused.
+pub(crate) fn reason_number(reason: Reason) -> u8 {
+    match reason {
+        Reason::TenantAdmin => 1,
+        Reason::Granted => 2,
+        Reason::ForeignTenant => 3,
+        Reason::NotGranted => 4,
+        Reason::Anonymous => 5,
+        Reason::Denied => 6,
+        Reason::Unevaluated => 7,
+        Reason::Unaudited => 8,
+        Reason::PolicyAllowed => 9,
+        Reason::PolicyDenied => 10,
+        Reason::IdentityAllowed => 11,
+        Reason::IdentityDenied => 12,
+        Reason::AclAllowed => 13,
+        Reason::PublicAccessBlocked => 14,
+        Reason::ForeignObject => 15,
+        Reason::CreatorMayNot => 16,
+    }
 }
 
 /// IPv6 addresses that are IPv4 ones are written as these.

@@ -9,6 +9,7 @@ use panthera_base::{TenantId, Timestamp, UserId};
 use panthera_meta::records::{PublicAccessBlock, UserRecord};
 use panthera_meta::{MetaError, Metastore, keys};
 
+use crate::audit_writer::AuditWriter;
 use crate::condition::Facts;
 use crate::decision::{Context, Decision, Question, Reason, Resource, Subject, Verdict};
 use crate::engine::{Engine, Moment, Settings, Spot};
@@ -28,6 +29,8 @@ const CLOCK_STEP: u64 = 100_000;
 pub struct Authorizer {
     engine: Option<Engine>,
     identities: Option<Identities>,
+    /// Where decisions about other tenants' resources are written down.
+    audit: Option<Arc<AuditWriter>>,
     /// The latest moment seen: a clock that goes back must not bring back what has expired.
     latest: AtomicU64,
 }
@@ -47,6 +50,19 @@ impl Authorizer {
         let engine = Engine::open(Arc::clone(&meta), Settings::default())?;
         let identities = Some(Identities::new(meta, engine.clone()));
         Ok(Self { identities, ..Self::with(engine) })
+    }
+
+    /// Loads the relations of the store that the audit log is in, and writes decisions down where a trail asks for it.
+    pub fn audited(writer: Arc<AuditWriter>) -> Result<Self, AuthzError> {
+        let book = Arc::clone(writer.book());
+        let engine = Engine::with_book(Settings::default(), Arc::clone(&book))?;
+        let identities = Some(Identities::new(Arc::clone(&book.meta), engine.clone()));
+        Ok(Self { identities, audit: Some(writer), ..Self::with(engine) })
+    }
+
+    /// The audit log's writer, for those who begin a trail.
+    pub fn audit(&self) -> Option<&Arc<AuditWriter>> {
+        self.audit.as_ref()
     }
 
     /// Decides by an engine that is already there.
@@ -80,6 +96,11 @@ impl Authorizer {
     /// Listing a whole bucket is allowed only to those who may see every name in it, because an answer without a
     /// filter shows every name; a caller that filters asks [`Self::listing`] instead.
     pub fn decide(&self, question: &Question<'_>) -> Decision {
+        noted(question, self.judge(question))
+    }
+
+    /// The same for a question that no client asked.
+    pub(crate) fn judge(&self, question: &Question<'_>) -> Decision {
         let Some(engine) = &self.engine else { return without_relations(question.subject, &question.resource) };
         let moment = self.moment(question.context);
         let unevaluated = Decision { verdict: Verdict::Deny, reason: Reason::Unevaluated, revision: engine.revision() };
@@ -167,6 +188,14 @@ fn refusal(subject: &Subject, resource: &Resource<'_>, related: bool, withheld: 
         Subject::Anonymous => Reason::Anonymous,
         Subject::User { tenant, .. } if *tenant != resource.tenant => Reason::ForeignTenant,
         Subject::User { .. } | Subject::Share(_) => Reason::NotGranted,
+    }
+}
+
+/// Leaves the decision in the request's trail, when it has one: a deny when it cannot be left there.
+pub(crate) fn noted(question: &Question<'_>, decision: Decision) -> Decision {
+    match &question.context.trail {
+        None => decision,
+        Some(trail) => trail.note(question, decision),
     }
 }
 

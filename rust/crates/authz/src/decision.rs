@@ -1,11 +1,13 @@
 //! The words of the pipeline's step 5: who asks for what on what, and what is answered. What decides is `authorizer`.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use panthera_base::{TenantId, Timestamp, UserId};
 use panthera_meta::MetaError;
 use panthera_meta::records::BucketRecord;
 
+use crate::audit_writer::Trail;
 use crate::delegation::Delegation;
 
 /// Who asks.
@@ -137,6 +139,8 @@ pub struct Context {
     pub authentication: Authentication,
     /// Where the server is.
     pub region: &'static str,
+    /// Where decisions about another tenant's resources are written down; `None` for requests that cannot be about one.
+    pub trail: Option<Arc<Trail>>,
 }
 
 /// The region of a server that names none.
@@ -152,6 +156,7 @@ impl Context {
             tls_version: None,
             authentication: Authentication::default(),
             region: DEFAULT_REGION,
+            trail: None,
         }
     }
 }
@@ -225,6 +230,30 @@ pub enum Reason {
     CreatorMayNot,
     /// It could not be evaluated: a limit, or an address that cannot be.
     Unevaluated,
+    /// It must be written down and cannot be.
+    Unaudited,
+}
+
+impl Reason {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[
+        Self::TenantAdmin,
+        Self::ForeignTenant,
+        Self::NotGranted,
+        Self::Anonymous,
+        Self::Granted,
+        Self::Denied,
+        Self::PolicyAllowed,
+        Self::PolicyDenied,
+        Self::IdentityAllowed,
+        Self::IdentityDenied,
+        Self::AclAllowed,
+        Self::PublicAccessBlocked,
+        Self::ForeignObject,
+        Self::CreatorMayNot,
+        Self::Unevaluated,
+        Self::Unaudited,
+    ];
 }
 
 impl Reason {
@@ -246,6 +275,7 @@ impl Reason {
             Self::ForeignObject => "foreign_object",
             Self::CreatorMayNot => "creator_may_not",
             Self::Unevaluated => "unevaluated",
+            Self::Unaudited => "unaudited",
         }
     }
 }

@@ -43,7 +43,7 @@ impl Authorizer {
     /// and to share it.
     pub(crate) fn delegated(&self, question: &Question<'_>, by: &Delegation, own: Decision) -> Decision {
         let creator = by.creator();
-        let same = self.decide(&Question { subject: &creator, ..*question });
+        let same = self.judge(&Question { subject: &creator, ..*question });
         let refused = Decision { verdict: Verdict::Deny, reason: Reason::CreatorMayNot, revision: own.revision };
         if !same.allowed() || by.tenant != question.resource.tenant {
             return refused;

@@ -8,6 +8,7 @@
 pub mod acl;
 mod apply;
 mod audit;
+mod audit_writer;
 mod authorizer;
 mod base;
 mod beside;
@@ -45,7 +46,11 @@ mod verdict;
 mod write;
 
 pub use apply::{ApplySchema, OFFENDERS, SchemaInForce};
-pub use audit::{Actor, AuditSettings, Book, Complain, OnFailure};
+pub use audit::{
+    Actor, Asked, AuditSettings, AuditedError, Book, Complain, Entry, OnFailure, audit_reasons,
+    read_change as read_audit_change,
+};
+pub use audit_writer::{AuditWriter, QUEUE_NOTES, TRIM_ROWS, Trail, Unaudited};
 pub use authorizer::{Authorizer, principal};
 pub use bulk::BULK_KEYS;
 pub use codec::tuple_row;

@@ -5,7 +5,7 @@
 
 use panthera_meta::records::{BucketRecord, ListingMode};
 
-use crate::authorizer::{Authorizer, principal, restricted};
+use crate::authorizer::{Authorizer, noted, principal, restricted};
 use crate::beside::Said;
 use crate::decision::{Decision, Question, Reason, Subject, Verdict};
 use crate::engine::{Engine, Moment, Spot};
@@ -46,6 +46,24 @@ impl Authorizer {
     /// A strict bucket answers as Amazon's do: every name below the prefix, or a refusal. Others are refused only to who
     /// may discover nothing in the whole bucket; who may discover something elsewhere is shown an empty page.
     pub fn listing(&self, question: &Question<'_>, prefix: &[u8]) -> Listing {
+        let listing = self.find_listing(question, prefix);
+        if question.context.trail.is_none() {
+            return listing;
+        }
+        let decision = match &listing {
+            Listing::Denied(decision) => *decision,
+            // Names that are shown by relations of their own need no right to the list.
+            Listing::Everything | Listing::Filtered(_) => {
+                let whole = self.judge(question);
+                let reason = if whole.allowed() { whole.reason } else { Reason::Granted };
+                Decision { verdict: Verdict::Allow, reason, ..whole }
+            }
+        };
+        let noted = noted(question, decision);
+        if noted.allowed() { listing } else { Listing::Denied(noted) }
+    }
+
+    fn find_listing(&self, question: &Question<'_>, prefix: &[u8]) -> Listing {
         let own = self.listing_alone(question, prefix);
         match (question.subject, &own) {
             (_, Listing::Denied(_)) => own,
@@ -57,7 +75,7 @@ impl Authorizer {
     /// The same by what the subject itself was granted.
     pub(crate) fn listing_alone(&self, question: &Question<'_>, prefix: &[u8]) -> Listing {
         let Some(engine) = self.engine() else {
-            let decision = self.decide(question);
+            let decision = self.judge(question);
             return if decision.allowed() { Listing::Everything } else { Listing::Denied(decision) };
         };
         let moment = self.moment(question.context);
@@ -71,14 +89,18 @@ impl Authorizer {
         match (Search { engine, question, bucket, said, moment }).run(prefix) {
             Err(_) => denied(Reason::Unevaluated),
             Ok(Some(listing)) => listing,
-            Ok(None) => Listing::Denied(Decision { verdict: Verdict::Deny, ..self.decide(question) }),
+            Ok(None) => Listing::Denied(Decision { verdict: Verdict::Deny, ..self.judge(question) }),
         }
     }
 
     /// Whether the caller may know of the bucket: it may list it, or stands in any relation to it or to anything in it.
     /// Of a strict bucket only who may list it knows, as with Amazon's.
     pub fn knows(&self, question: &Question<'_>) -> Decision {
-        let decision = self.decide(question);
+        noted(question, self.find_known(question))
+    }
+
+    fn find_known(&self, question: &Question<'_>) -> Decision {
+        let decision = self.judge(question);
         let (Some(engine), Some(bucket)) = (self.engine(), question.resource.bucket) else { return decision };
         if decision.allowed() || bucket.listing == ListingMode::Strict {
             return decision;
@@ -107,7 +129,7 @@ impl Authorizer {
     /// Whether who was allowed to ask for a key may learn that it is missing: who would see it in a listing if it were
     /// there. The question's action is `s3:ListBucket`, its key the one asked for.
     pub fn reveals(&self, question: &Question<'_>) -> bool {
-        if self.decide(&question.on_bucket()).allowed() {
+        if self.judge(&question.on_bucket()).allowed() {
             return true;
         }
         let Question { subject, resource, context, .. } = question;

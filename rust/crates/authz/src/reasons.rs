@@ -40,7 +40,7 @@ pub struct Reasons {
 impl Authorizer {
     /// The decision and what decided it. An error: it cannot be told; the decision is a deny then.
     pub fn explain(&self, question: &Question<'_>) -> Result<Reasons, AuthzError> {
-        let decision = self.decide(question);
+        let decision = self.judge(question);
         let nothing = Reasons { decision, tuple: None, statement: None };
         let Some(engine) = self.engine() else { return Ok(nothing) };
         let moment = self.moment(question.context);

@@ -70,6 +70,14 @@ impl Verifier {
         Ok((Identity::of(record, (claim.version(), place), claim.signed_at()), body))
     }
 
+    /// The access key that a request names, for the few that are written down with it.
+    pub fn access_key(&self, head: &Head<'_>, now: Timestamp) -> Option<String> {
+        match auth::claim(head, now, &self.policy) {
+            Ok(Claim::Signed(claim)) => Some(claim.access_key().to_owned()),
+            Ok(Claim::Anonymous) | Err(_) => None,
+        }
+    }
+
     /// The sender of a form.
     pub fn form(&self, snapshot: &dyn Snapshot, claim: &post::PostClaim, now: Timestamp) -> S3Result<Identity> {
         let post::PostClaim::Signed(claim) = claim else {

@@ -50,6 +50,7 @@ pub(crate) fn context(shared: &Shared, matched: &Matched<'_>, known: &Known, pee
         tls_version: peer.tls_version.map(|version| version.trim_start_matches("TLSv")),
         authentication,
         region: shared.region,
+        trail: None,
     }
 }
 

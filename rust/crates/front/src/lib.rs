@@ -7,6 +7,7 @@
 mod access_log;
 mod account;
 mod address;
+mod audit;
 mod authenticate;
 mod authorize;
 mod body;

@@ -19,6 +19,7 @@ use panthera_wire::auth::{BodyAuth, Head, SignatureVersion};
 
 use crate::account::Receipt;
 use crate::address::{self, Address, Client};
+use crate::audit;
 use crate::authenticate::Identity;
 use crate::authorize::{CREATE_BUCKET, Concealed, authorize, context};
 use crate::body::Body;
@@ -112,6 +113,7 @@ pub(crate) async fn answer(
     note_request(&mut receipt, &facts, &head, peer, &client, now);
     let (body, rest) = payload::hold(incoming, &head.headers, shared.settings.body_timeout);
 
+    let mut trail = None;
     let outcome: OpResult = async {
         // 2. Parse and bound.
         let address = address::locate(head.uri.path(), &client.host, &shared.domains)?;
@@ -137,16 +139,18 @@ pub(crate) async fn answer(
         }
 
         // 5. Authorize the row's action.
-        let context = context(shared, &matched, &known, peer);
+        trail = audit::trail(shared, &facts, &matched, &known, &head);
+        let context = Context { trail: trail.clone(), ..context(shared, &matched, &known, peer) };
         let visible = authorize(shared, &matched, &known, &head, &context)?;
+        audit::settled_before(&head.method, trail.as_deref()).await?;
 
         // 6. Run the handler.
         run(shared, &facts, matched, known, head, (context, visible)).await
     }
     .await;
 
-    // 7. Render: the only place where an error becomes a status and a document.
-    let rendered = render::render(&facts, outcome).await;
+    // 7. Render: the only place where an error becomes a status and a document. Nothing is told before it is noted.
+    let rendered = render::render(&facts, audit::settled_answer(trail.as_deref(), outcome).await).await;
     let mut response = rendered.response;
     settle(rest, &connection, &mut receipt, &mut response).await;
 

@@ -229,6 +229,16 @@ pub fn audit(tenant: TenantId, at: Timestamp, sequence: u64) -> Vec<u8> {
     join(kind::AUDIT, &[&tenant.0.to_be_bytes(), &at.0.to_be_bytes(), &sequence.to_be_bytes()])
 }
 
+/// Tenant, moment and sequence of a `j` row.
+pub fn parse_audit(row: &[u8]) -> Option<(TenantId, Timestamp, u64)> {
+    let (first, rest) = row.split_first()?;
+    let (tenant, rest) = rest.split_first_chunk()?;
+    let (at, sequence) = rest.split_first_chunk()?;
+    let sequence = u64::from_be_bytes(sequence.try_into().ok()?);
+    let parsed = (TenantId(u32::from_be_bytes(*tenant)), Timestamp(u64::from_be_bytes(*at)), sequence);
+    (*first == kind::AUDIT).then_some(parsed)
+}
+
 /// Every row of a kind.
 pub fn kind_range(kind: u8) -> Range<Vec<u8>> {
     prefix_range(vec![kind])

@@ -3,9 +3,11 @@
 //! Belongs here: the object operations' side of the authorizer's questions. Does not belong here: any decision.
 
 use http::HeaderMap;
-use panthera_authz::{Action, NotUnderstood, ObjectAccess, ObjectLookup, Question, RequestFacts, Resource};
-use panthera_base::S3Error;
+use panthera_authz::{
+    Action, NotUnderstood, ObjectAccess, ObjectLookup, Question, RequestFacts, Resource, Trail, Unaudited,
+};
 use panthera_base::limits::OBJECT_TAGS;
+use panthera_base::{ErrorCode, S3Error, S3Result};
 use panthera_meta::records::{BucketRecord, tag};
 use panthera_meta::{MetaError, Metastore};
 use panthera_wire::tagging;
@@ -44,6 +46,18 @@ impl ObjectLookup for StoredObject<'_> {
                 .map(|(name, value)| (text(name), text(value)))
                 .collect(),
         }))
+    }
+}
+
+/// Waits until what was decided about other tenants' resources is written down. An error ends the request: nothing of
+/// it may be done or shown.
+pub async fn settled(trail: Option<&Trail>) -> S3Result<()> {
+    match trail {
+        None => Ok(()),
+        Some(trail) => trail.settled().await.map_err(|why| match why {
+            Unaudited::Busy => S3Error::new(ErrorCode::SlowDown).detail(why),
+            Unaudited::Failed(_) => S3Error::new(ErrorCode::ServiceUnavailable).detail(why),
+        }),
     }
 }
 

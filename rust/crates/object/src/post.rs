@@ -12,6 +12,7 @@ use panthera_wire::tagging;
 use panthera_wire::uri::encode_query;
 use panthera_wire::xml::Writer;
 
+use crate::access::settled;
 use crate::api::{Call, OpResult, Reply, ReplyBody};
 use crate::mounts::not_through_a_mount;
 use crate::service::ObjectService;
@@ -118,6 +119,7 @@ impl ObjectService {
             return Err(not_through_a_mount("PostObject"));
         }
         let owned = self.owned(&call, &headers)?;
+        settled(call.context.trail.as_deref()).await?;
         let mut record = request::describe(&headers, owned)?;
         if let Some(document) = form.get("tagging") {
             record.tags = tagging::from_xml(document, OBJECT_TAGS)?;

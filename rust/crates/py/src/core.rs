@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use panthera_authz::{Authorizer, Identities};
+use panthera_authz::{AuditedError, Authorizer, Identities};
 use panthera_base::{Clock, OrdinalSource, SystemClock};
 use panthera_meta::lmdb::{Lmdb, Options};
 use panthera_meta::{CommitError, MetaError, Metastore, Step};
@@ -11,10 +11,13 @@ use panthera_object::{ObjectService, commit};
 use panthera_volume::{Lane, RealDisk, Store, StoreOptions, VolumeState};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
+use crate::audit::{self, AuditIn};
 use crate::batch::{Entry, batch};
 use crate::datadir::DataDir;
+use crate::relation_values::raised;
 use crate::serve::Serving;
 use crate::{Conflict, StoreError};
 
@@ -46,15 +49,17 @@ fn store_error(error: impl std::fmt::Display) -> PyErr {
 #[pymethods]
 impl Core {
     #[new]
-    #[pyo3(signature = (data_dir, *, min_free_bytes = None, volume_bytes = None, sync = true))]
+    #[pyo3(signature = (data_dir, *, min_free_bytes = None, volume_bytes = None, sync = true, audit = (0, 0, true, false)))]
     fn new(
         py: Python<'_>,
         data_dir: &str,
         min_free_bytes: Option<u64>,
         volume_bytes: Option<u64>,
         sync: bool,
+        audit: AuditIn,
     ) -> PyResult<Self> {
-        py.detach(|| Self::open(Path::new(data_dir), min_free_bytes, volume_bytes, sync)).map_err(StoreError::new_err)
+        let sizes = (min_free_bytes, volume_bytes);
+        py.detach(|| Self::open(Path::new(data_dir), sizes, sync, audit)).map_err(StoreError::new_err)
     }
 
     /// The value of a key, or None.
@@ -80,18 +85,31 @@ impl Core {
     }
 
     /// All or nothing; durable when it returns. Raises Conflict with the index of the guard that did not hold.
-    fn commit(&self, py: Python<'_>, guards: Vec<Entry>, ops: Vec<Entry>) -> PyResult<u64> {
+    /// Each of `audit` is a tenant and an entry for its audit log, written in the same commit.
+    #[pyo3(signature = (guards, ops, audit = Vec::new()))]
+    fn commit(
+        &self,
+        py: Python<'_>,
+        guards: Vec<Entry>,
+        ops: Vec<Entry>,
+        audit: Vec<(u32, PyBackedBytes)>,
+    ) -> PyResult<u64> {
         let batch = batch(&guards, &ops)?;
-        let outcome = py.detach(|| self.meta.commit(&batch));
-        // Before anybody is told: who was, must not see an identity from before it. A failed commit may have happened.
+        let entries = audit.iter().map(audit::entry).collect::<PyResult<Vec<_>>>()?;
         let concerned = self.authz.identities().filter(|_| Identities::concerns(&batch));
-        if let (Some(identities), Ok(_) | Err(CommitError::Store(_))) = (concerned, &outcome) {
+        let outcome = py.detach(|| match self.authz.audit() {
+            Some(writer) if !entries.is_empty() => writer.book().commit(batch, SystemClock.now(), entries),
+            _ => self.meta.commit(&batch).map_err(AuditedError::Commit),
+        });
+        // Before anybody is told: who was, must not see an identity from before it. A failed commit may have happened.
+        if let (Some(identities), Ok(_) | Err(AuditedError::Commit(CommitError::Store(_)))) = (concerned, &outcome) {
             identities.changed();
         }
         match outcome {
             Ok(revision) => Ok(revision.0),
-            Err(CommitError::Conflict(guard)) => Err(Conflict::new_err(guard)),
-            Err(CommitError::Store(error)) => Err(store_error(error)),
+            Err(AuditedError::Audit(error)) => Err(raised(error)),
+            Err(AuditedError::Commit(CommitError::Conflict(guard))) => Err(Conflict::new_err(guard)),
+            Err(AuditedError::Commit(CommitError::Store(error))) => Err(store_error(error)),
         }
     }
 
@@ -112,7 +130,12 @@ impl Core {
 }
 
 impl Core {
-    fn open(path: &Path, min_free_bytes: Option<u64>, volume_bytes: Option<u64>, sync: bool) -> Result<Self, String> {
+    fn open(
+        path: &Path,
+        (min_free_bytes, volume_bytes): (Option<u64>, Option<u64>),
+        sync: bool,
+        audit: AuditIn,
+    ) -> Result<Self, String> {
         let dir = DataDir::own(path)?;
         let options = Options { sync, ..Options::default() };
         let meta = Lmdb::open(&dir.join(META_DIR), &options).map_err(|error: MetaError| error.to_string())?;
@@ -124,7 +147,7 @@ impl Core {
         let disk = RealDisk::open(dir.join(VOLUME_DIR)).map_err(|error| format!("{}: {error}", path.display()))?;
         let (volumes, _report) =
             Store::open(Arc::new(disk), options, commit::sink(meta.clone())).map_err(|error| error.to_string())?;
-        let authz = Arc::new(Authorizer::open(meta.clone()).map_err(|error| error.to_string())?);
+        let authz = Arc::new(audit::open(meta.clone(), audit)?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let objects =
             ObjectService::open(meta.clone(), volumes.clone(), authz.clone(), OrdinalSource::default(), clock)

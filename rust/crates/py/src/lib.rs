@@ -4,6 +4,7 @@
 //! decision. The stub is `storage/_core.pyi`.
 #![allow(missing_docs)] // the stub documents what Python sees
 
+mod audit;
 mod batch;
 mod control;
 mod core;
@@ -40,6 +41,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<relations::Watch>()?;
     module.add_class::<control::ControlRequest>()?;
     module.add_function(wrap_pyfunction!(generate_key, module)?)?;
+    module.add_function(wrap_pyfunction!(audit::audit_reasons, module)?)?;
+    module.add_function(wrap_pyfunction!(audit::audit_changes, module)?)?;
     module.add_function(wrap_pyfunction!(relations::relation_names, module)?)?;
     module.add_function(wrap_pyfunction!(relations::permission_names, module)?)?;
     module.add_function(wrap_pyfunction!(relations::permission_of_action, module)?)?;

@@ -30,7 +30,7 @@ pub type TupleOut<'py> = (PlaceOut<'py>, u8, u64, Option<u64>, Option<ConditionV
 /// Place, relation, grantee.
 pub type GrantedOut<'py> = (PlaceOut<'py>, u8, u64);
 /// Set (else gone), and the tuple.
-type EventOut<'py> = (bool, TupleOut<'py>);
+pub type EventOut<'py> = (bool, TupleOut<'py>);
 /// Revision, microseconds, tenant, changes.
 pub type EntryOut<'py> = (u64, u64, u32, Vec<EventOut<'py>>);
 /// Allowed, denied, tenant admin, revision, valid until (0: for ever), conditional.
@@ -179,15 +179,20 @@ pub fn granted_out<'py>(py: Python<'py>, granted: &Granted) -> GrantedOut<'py> {
     (place_out(py, &granted.place), granted.relation.number(), granted.grantee.bits())
 }
 
-/// A revision of the log.
-pub fn entry_out<'py>(py: Python<'py>, entry: &LogEntry) -> EntryOut<'py> {
-    let event = |event: &Event| match event {
+/// What happened to a tuple.
+pub fn event_out<'py>(py: Python<'py>, event: &Event) -> Option<EventOut<'py>> {
+    match event {
         Event::Set(tuple) => Some((true, whole_out(py, tuple))),
         Event::Gone(key) => Some((false, tuple_out(py, &key.target.place, (key.relation, key.grantee), None, None))),
         // A revision without tuples is a change of the schema, which is read where schemas are.
         Event::Schema(..) => None,
-    };
-    (entry.revision, entry.at.0, entry.tenant.0, entry.events.iter().filter_map(event).collect())
+    }
+}
+
+/// A revision of the log.
+pub fn entry_out<'py>(py: Python<'py>, entry: &LogEntry) -> EntryOut<'py> {
+    let events = entry.events.iter().filter_map(|event| event_out(py, event)).collect();
+    (entry.revision, entry.at.0, entry.tenant.0, events)
 }
 
 /// An answer's parts.

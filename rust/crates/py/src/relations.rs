@@ -18,6 +18,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
+use crate::audit::{ActorIn, actor};
 use crate::core::Core;
 use crate::relation_values::{
     AnswerOut, ChangeIn, EntryOut, GrantedOut, MomentIn, PlaceIn, PreconditionIn, PrincipalIn, TupleOut, answer_out,
@@ -178,7 +179,8 @@ impl Relations {
     }
 
     /// Changes that happen together or not at all; durable and in force when this returns. The revision.
-    #[pyo3(signature = (tenant, changes, preconditions = Vec::new(), idempotency_key = None, now_us = 0))]
+    #[pyo3(signature = (tenant, changes, preconditions = Vec::new(), idempotency_key = None, now_us = 0, by = None))]
+    #[allow(clippy::too_many_arguments)]
     fn write(
         &self,
         py: Python<'_>,
@@ -187,6 +189,7 @@ impl Relations {
         preconditions: Vec<PreconditionIn>,
         idempotency_key: Option<Vec<u8>>,
         now_us: u64,
+        by: Option<ActorIn>,
     ) -> PyResult<u64> {
         let tenant = TenantId(tenant);
         let changes = changes.into_iter().map(|change| change_in(tenant, change)).collect::<PyResult<_>>()?;
@@ -194,6 +197,7 @@ impl Relations {
         request.preconditions =
             preconditions.into_iter().map(|one| precondition_in(tenant, one)).collect::<PyResult<_>>()?;
         request.idempotency_key = idempotency_key;
+        request.by = by.map(actor).transpose()?;
         py.detach(|| self.engine.write(request)).map_err(raised)
     }
 

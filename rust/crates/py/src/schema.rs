@@ -6,6 +6,7 @@ use panthera_authz::{ApplySchema, AuthzError, Class, Tuple};
 use panthera_base::TenantId;
 use pyo3::prelude::*;
 
+use crate::audit::{ActorIn, actor};
 use crate::relation_values::{TupleOut, now, raised, whole_out};
 use crate::relations::Relations;
 
@@ -45,7 +46,8 @@ impl Relations {
 
     /// Puts a schema in force; durable and seen by every check when this returns. The revision, and the tuples that it
     /// has no place for: when there are some, it was refused and nothing was written.
-    #[pyo3(signature = (tenant, source, compiled, against, dry_run = false))]
+    #[pyo3(signature = (tenant, source, compiled, against, dry_run = false, by = None))]
+    #[allow(clippy::too_many_arguments)]
     fn apply_schema<'py>(
         &self,
         py: Python<'py>,
@@ -54,9 +56,10 @@ impl Relations {
         compiled: Vec<u8>,
         against: u64,
         dry_run: bool,
+        by: Option<ActorIn>,
     ) -> PyResult<(u64, Vec<TupleOut<'py>>)> {
-        let request =
-            ApplySchema { tenant: TenantId(tenant), source, compiled, against, at: now(0), dry_run, by: None };
+        let by = by.map(actor).transpose()?;
+        let request = ApplySchema { tenant: TenantId(tenant), source, compiled, against, at: now(0), dry_run, by };
         let out = |tuples: &[Tuple]| tuples.iter().map(|tuple| whole_out(py, tuple)).collect();
         match py.detach(|| self.engine.apply_schema(&request)) {
             Ok(revision) => Ok((revision, Vec::new())),

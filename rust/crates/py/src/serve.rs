@@ -101,12 +101,16 @@ impl Core {
             body_timeout: seconds("body_timeout_s", body_timeout_s)?,
         };
         let rows: Vec<Row> = rows.into_iter().map(row).collect();
+        let said: Arc<dyn Fn(&str) + Send + Sync> = complaints(complain)?.into();
+        if let Some(writer) = self.authz.audit() {
+            writer.book().on_loss(said.clone());
+        }
         let parts = Parts {
             meta: self.meta.clone(),
             authz: self.authz.clone(),
             objects: Box::new(self.objects.clone()),
             clock: Arc::new(SystemClock),
-            complain: complaints(complain)?,
+            complain: Box::new(move |line| said(line)),
         };
         let (front, calls) = py.detach(|| Front::start(settings, &rows, parts)).map_err(start_error)?;
         let addresses = front.addresses().iter().map(ToString::to_string).collect();
@@ -137,6 +141,10 @@ impl Core {
                 }
                 None => true,
             };
+            // After the last request: what they left is written.
+            if let Some(writer) = self.authz.audit() {
+                writer.close();
+            }
             self.volumes.close();
             finished
         }))
@@ -144,7 +152,8 @@ impl Core {
 
     /// Prometheus text of the data plane.
     fn metrics(&self) -> String {
-        self.serving.lock().as_ref().map(|serving| serving.front.metrics()).unwrap_or_default()
+        let front = self.serving.lock().as_ref().map(|serving| serving.front.metrics()).unwrap_or_default();
+        front + &self.audit_metrics()
     }
 }
 

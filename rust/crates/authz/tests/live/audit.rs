@@ -2,20 +2,22 @@
 //! there is no room.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context as TaskContext, Poll, Wake, Waker};
 
 use panthera_authz::{
-    Actor, AuditSettings, AuthzError, Book, Change, Engine, OnFailure, Relation, Settings, WriteTuples,
+    Action, Actor, Asked, AuditSettings, AuditWriter, Authorizer, AuthzError, Book, Change, Context, Decision, Engine,
+    Grantee, NoRequest, OnFailure, Question, Reason, Relation, Resource, Settings, Subject, Trail, Unaudited,
+    WriteTuples,
 };
-use panthera_base::{TenantId, Timestamp, UserId};
+use panthera_base::{Clock, TenantId, Timestamp, UserId};
 use panthera_meta::memory::Memory;
-use panthera_meta::records::{AuditKind, AuditOutcome, AuditRecord};
-use panthera_meta::{Metastore, Step, keys};
+use panthera_meta::records::{AuditKind, AuditOutcome, AuditRecord, BucketRecord, UserRecord};
+use panthera_meta::{Batch, Metastore, Step, keys};
 use parking_lot::Mutex;
 
 use crate::crash::{Faulty, HALF, LOST, WORKS};
-use crate::{AWAY, HOME, prefix, reads, user};
-use panthera_authz::Grantee;
+use crate::{AWAY, BUCKET, HOME, grant, prefix, reads, user};
 
 /// Tenant and entry of every row, in the order of rows.
 pub(crate) fn log(meta: &dyn Metastore) -> Vec<(TenantId, AuditRecord)> {
@@ -156,4 +158,191 @@ fn writers_that_share_a_commit_leave_each_its_own_entry() {
     revisions.sort_unstable();
     assert_eq!(revisions, (1..=400).collect::<Vec<_>>());
     assert_eq!(engine.book().bytes(), stored(&*store));
+}
+
+/// A block on a future that another thread completes: the tests' runtime.
+fn wait<F: Future>(future: F) -> F::Output {
+    struct Thread(std::thread::Thread);
+    impl Wake for Thread {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Thread(std::thread::current())));
+    let (mut future, mut context) = (std::pin::pin!(future), TaskContext::from_waker(&waker));
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+struct At(AtomicU64);
+
+impl Clock for At {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// The log's writer, over a store that knows the stranger.
+fn writer(store: &Arc<Faulty>, settings: AuditSettings) -> Arc<AuditWriter> {
+    let stranger = UserRecord { id: UserId(3), tenant: AWAY, ..UserRecord::default() };
+    let mut batch = Batch::default();
+    batch.put(keys::user(stranger.id), stranger.encode());
+    store.store.commit(&batch).unwrap();
+    let book = Book::open(store.clone(), settings).unwrap();
+    AuditWriter::start(book, Arc::new(At(AtomicU64::new(1_000)))).unwrap()
+}
+
+/// One request for a key of HOME's bucket: what was decided, and whether its answer may be sent.
+fn request(authz: &Authorizer, subject: &Subject, id: &str, key: &str) -> (Decision, Result<(), Unaudited>) {
+    let writer = authz.audit().unwrap();
+    let trail = Trail::wanted(writer, subject, HOME)
+        .then(|| writer.trail(Asked { request_id: id.into(), access_key: Some("KEY".into()), path: None }));
+    let context = Context { trail, ..Context::at(Timestamp(7), [192, 0, 2, 1].into(), false) };
+    let bucket = BucketRecord { id: BUCKET, tenant: HOME, ..BucketRecord::default() };
+    let (key, name) = (Some(key.as_bytes()), "photos");
+    let resource = Resource { tenant: HOME, bucket: Some(&bucket), name, key, object: None };
+    let question =
+        Question { subject, action: Action("s3:GetObject"), resource, context: &context, request: &NoRequest };
+    let decision = authz.decide(&question);
+    assert_eq!(authz.decide(&question).allowed(), decision.allowed(), "asked twice, written once");
+    (decision, context.trail.map_or(Ok(()), |trail| wait(trail.settled())))
+}
+
+fn stranger() -> Subject {
+    Subject::User { tenant: AWAY, user: UserId(3), admin: false }
+}
+
+#[test]
+fn decisions_on_another_tenants_resources_are_durable_before_the_answer() {
+    let store = Arc::new(Faulty::default());
+    let authz = Authorizer::audited(writer(&store, AuditSettings::default())).unwrap();
+    let theirs = Grantee::user(AWAY, UserId(3)).unwrap();
+    grant(authz.engine().unwrap(), prefix("a/", Relation::Reader, theirs));
+    let before = log(&*store).len();
+    let (allowed, settled) = request(&authz, &stranger(), "one", "a/k");
+    assert!(allowed.allowed() && settled.is_ok(), "{allowed:?} {settled:?}");
+    let (denied, settled) = request(&authz, &stranger(), "two", "b/k");
+    assert!(!denied.allowed() && settled.is_ok());
+    let (_, settled) = request(&authz, &Subject::User { tenant: HOME, user: UserId(1), admin: true }, "own", "a/k");
+    assert!(settled.is_ok());
+    assert!(request(&authz, &Subject::Anonymous, "nobody", "a/k").1.is_ok());
+    let log = log(&*store);
+    let of =
+        |tenant: TenantId| log.iter().skip(before * usize::from(tenant == HOME)).filter(move |(t, _)| *t == tenant);
+    let said: Vec<_> = of(HOME)
+        .map(|(_, e)| (e.request_id.as_deref().unwrap(), e.outcome, e.reason, e.bucket, e.key.as_deref().unwrap()))
+        .collect();
+    assert_eq!(
+        said,
+        [("one", AuditOutcome::Allowed, 2, 7, &b"a/k"[..]), ("two", AuditOutcome::Denied, 3, 7, &b"b/k"[..])]
+    );
+    let copies: Vec<_> = of(AWAY).map(|(_, e)| (e.acting, e.outcome, e.reason, e.revision, e.bucket)).collect();
+    assert_eq!(copies, [(true, AuditOutcome::Allowed, 0, 0, 0), (true, AuditOutcome::Denied, 0, 0, 0)]);
+    let keys: Vec<_> = log[before..].iter().map(|(t, e)| (*t, e.access_key.is_some())).collect();
+    assert!(keys.iter().all(|(tenant, told)| *told == (*tenant == AWAY)), "keys are told to their own side: {keys:?}");
+}
+
+#[test]
+fn nobody_is_written_down_when_the_operator_asks_for_it() {
+    let store = Arc::new(Faulty::default());
+    let settings = AuditSettings { anonymous: true, ..AuditSettings::default() };
+    let authz = Authorizer::audited(writer(&store, settings)).unwrap();
+    assert!(request(&authz, &Subject::Anonymous, "one", "a/k").1.is_ok());
+    let log = log(&*store);
+    assert_eq!((log.len(), log[0].0, log[0].1.who), (1, HOME, Grantee::ANYONE.bits()));
+}
+
+#[test]
+fn a_failing_log_refuses_the_request_whatever_was_decided() {
+    let store = Arc::new(Faulty::default());
+    let authz = Authorizer::audited(writer(&store, AuditSettings::default())).unwrap();
+    grant(authz.engine().unwrap(), prefix("a/", Relation::Reader, Grantee::user(AWAY, UserId(3)).unwrap()));
+    store.mode.store(LOST, Ordering::SeqCst);
+    for key in ["a/k", "b/k"] {
+        let (_, settled) = request(&authz, &stranger(), "one", key);
+        assert!(matches!(&settled, Err(Unaudited::Failed(why)) if why.contains("injected")), "{settled:?}");
+    }
+    store.mode.store(WORKS, Ordering::SeqCst);
+    assert!(request(&authz, &stranger(), "two", "a/k").1.is_ok(), "the next one goes on");
+    authz.audit().unwrap().close();
+    let (decision, settled) = request(&authz, &stranger(), "three", "a/k");
+    assert!(!decision.allowed() && decision.reason == Reason::Unaudited && settled.is_err(), "closed");
+}
+
+#[test]
+fn a_full_log_refuses_requests_and_going_on_is_counted() {
+    for (on_failure, refused) in [(OnFailure::Deny, true), (OnFailure::Continue, false)] {
+        let store = Arc::new(Faulty::default());
+        let settings = AuditSettings { max_bytes: 1, on_failure, ..AuditSettings::default() };
+        let authz = Authorizer::audited(writer(&store, settings)).unwrap();
+        let (_, settled) = request(&authz, &stranger(), "one", "a/k");
+        assert_eq!((settled.is_err(), authz.audit().unwrap().book().lost()), (refused, if refused { 0 } else { 2 }));
+        // A store that fails is the same.
+        let store = Arc::new(Faulty::default());
+        let settings = AuditSettings { on_failure, ..AuditSettings::default() };
+        let authz = Authorizer::audited(writer(&store, settings)).unwrap();
+        store.mode.store(LOST, Ordering::SeqCst);
+        assert_eq!(request(&authz, &stranger(), "one", "a/k").1.is_err(), refused);
+        assert_eq!(authz.audit().unwrap().book().lost(), if refused { 0 } else { 2 });
+    }
+}
+
+#[test]
+fn requests_that_wait_together_share_commits_and_none_is_lost_or_written_twice() {
+    let store = Arc::new(Faulty::default());
+    let authz = Authorizer::audited(writer(&store, AuditSettings::default())).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let authz = &authz;
+            scope.spawn(move || {
+                for i in 0..100 {
+                    assert!(request(authz, &stranger(), &format!("{thread}-{i}"), "a/k").1.is_ok());
+                }
+            });
+        }
+    });
+    let log = log(&*store);
+    for side in [HOME, AWAY] {
+        let ids: std::collections::HashSet<_> =
+            log.iter().filter(|(t, _)| *t == side).map(|(_, e)| e.request_id.clone().unwrap()).collect();
+        assert_eq!((ids.len(), log.len()), (800, 1600));
+    }
+    let book = authz.audit().unwrap().book();
+    assert_eq!((book.written(), book.bytes()), (1600, stored(&*store)));
+}
+
+#[test]
+fn trimming_removes_what_is_older_says_who_asked_and_makes_room() {
+    let store = Arc::new(Faulty::default());
+    let authz = Authorizer::audited(writer(&store, AuditSettings::default())).unwrap();
+    for i in 0..5 {
+        assert!(request(&authz, &stranger(), &format!("{i}"), "a/k").1.is_ok());
+    }
+    let full = AuditSettings { max_bytes: stored(&*store), ..AuditSettings::default() };
+    drop(authz);
+    let authz = Authorizer::audited(writer(&store, full)).unwrap();
+    assert!(request(&authz, &stranger(), "six", "a/k").1.is_err(), "full");
+    let trimmer = authz.audit().unwrap();
+    let who = by(user(9));
+    assert_eq!(trimmer.trim(Some(HOME), Timestamp(1_000), &who).unwrap(), (0, false), "nothing is older than it");
+    assert_eq!(trimmer.trim(Some(HOME), Timestamp(1_001), &who).unwrap(), (5, false));
+    assert!(request(&authz, &stranger(), "seven", "a/k").1.is_ok());
+    let found = log(&*store);
+    let home: Vec<_> = found.iter().filter(|(t, _)| *t == HOME).map(|(_, e)| (e.kind, e.detail.as_deref())).collect();
+    assert_eq!(home, [(AuditKind::Trim, Some("before 1001")), (AuditKind::Decision, None)]);
+    assert_eq!(trimmer.trim(None, Timestamp(u64::MAX), &who).unwrap().0, found.len() as u64);
+    let left = log(&*store);
+    assert!(left.iter().all(|(_, e)| e.kind == AuditKind::Trim), "{left:?}");
+    assert_eq!(trimmer.book().bytes(), stored(&*store));
+}
+
+#[test]
+fn every_reason_has_a_number_of_its_own() {
+    let mut numbers: Vec<u8> = panthera_authz::audit_reasons().into_iter().map(|(number, _)| number).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=numbers.len() as u8).collect::<Vec<_>>());
 }

@@ -16,6 +16,7 @@ use panthera_wire::tagging;
 use panthera_wire::xml::Writer;
 
 use super::{Source, check_size};
+use crate::access::settled;
 use crate::api::{Call, OpResult, Reply, ReplyBody};
 use crate::service::ObjectService;
 use crate::write::acl::Owned;
@@ -58,6 +59,7 @@ impl ObjectService {
         check_size(source.record.size)?;
         refuse_no_change(&call, &source, &wishes)?;
         let owned = self.owned(&call, &call.headers)?;
+        settled(call.context.trail.as_deref()).await?;
         let record = destination(&call, &source, &wishes, owned)?;
         let job = CopyJob { service: Arc::clone(self), call: Parts::of(call), source, record, wishes, conditions };
         if job.reads() && job.source.record.size > SLOW_BYTES {

@@ -12,7 +12,7 @@ use panthera_wire::xml::{Reader, Writer};
 use tokio::sync::oneshot;
 
 use super::{Conditions, Deletion, Outcome, parse_size, parse_time};
-use crate::access::{Sent, StoredObject};
+use crate::access::{Sent, StoredObject, settled};
 use crate::api::{Call, Caller, OpResult, Payload, Reply};
 use crate::commit::{Planned, Refused, meta_error, received};
 use crate::mounts::{Mounts, not_through_a_mount};
@@ -64,15 +64,17 @@ impl ObjectService {
         let sent = Sent::new(&call.headers, &call.query);
         let mounts = &self.mounts_of(bucket)?;
         let shared = Shared { bucket, bucket_name, caller: &call.caller, context: &call.context, sent, mounts };
-        let started = self.start_all(shared, &entries)?;
+        let deletions: Vec<_> = entries.iter().map(|entry| self.deletion(shared, entry)).collect();
+        settled(call.context.trail.as_deref()).await?;
+        let started = self.start_all(&deletions)?;
         let mut out = Writer::document("DeleteResult", 256 + entries.len() * 64);
-        for (entry, started) in entries.iter().zip(started) {
+        for ((entry, deletion), started) in entries.iter().zip(&deletions).zip(started) {
             let outcome = match started {
                 Started::Done(outcome) => outcome,
                 Started::Waiting(receiver, outcome) => match received(receiver.await)? {
                     Ok(()) => Ok(outcome),
                     Err(Refused::Failed(error)) => Err(error),
-                    Err(Refused::Conflict) => self.delete_entry(shared, entry).await,
+                    Err(Refused::Conflict) => self.delete_alone(deletion).await,
                 },
             };
             write_outcome(&mut out, entry, &outcome, quiet);
@@ -80,13 +82,13 @@ impl ObjectService {
         Ok(Reply::xml(out.finish("DeleteResult")))
     }
 
-    fn start_all(&self, shared: Shared<'_>, entries: &[Entry]) -> S3Result<Vec<Started>> {
+    fn start_all(&self, deletions: &[S3Result<Deletion<'_>>]) -> S3Result<Vec<Started>> {
         let snapshot = self.meta.snapshot().map_err(|error| meta_error(&error))?;
-        Ok(entries.iter().map(|entry| self.start(shared, entry, &*snapshot)).collect())
+        Ok(deletions.iter().map(|deletion| self.start(deletion, &*snapshot)).collect())
     }
 
-    fn start(&self, shared: Shared<'_>, entry: &Entry, snapshot: &dyn Snapshot) -> Started {
-        let planned = self.deletion(shared, entry).and_then(|deletion| self.plan_delete(&deletion, snapshot));
+    fn start(&self, deletion: &S3Result<Deletion<'_>>, snapshot: &dyn Snapshot) -> Started {
+        let planned = deletion.as_ref().map_err(Clone::clone).and_then(|one| self.plan_delete(one, snapshot));
         match planned {
             Ok(Planned::Nothing(outcome)) => Started::Done(Ok(outcome)),
             Ok(Planned::Commit(batch, outcome)) => Started::Waiting(self.submit(batch, None), outcome),
@@ -94,9 +96,11 @@ impl ObjectService {
         }
     }
 
-    async fn delete_entry(&self, shared: Shared<'_>, entry: &Entry) -> S3Result<Outcome> {
-        let deletion = self.deletion(shared, entry)?;
-        self.commit(shared.bucket.id, deletion.key, None, |snapshot| self.plan_delete(&deletion, snapshot)).await
+    /// Plans anew what met another writer. The decision holds for the whole request.
+    async fn delete_alone(&self, deletion: &S3Result<Deletion<'_>>) -> S3Result<Outcome> {
+        let deletion = deletion.as_ref().map_err(Clone::clone)?;
+        let bucket = deletion.bucket.id;
+        self.commit(bucket, deletion.key, None, |snapshot| self.plan_delete(deletion, snapshot)).await
     }
 
     /// What the entry asks for, if the caller may.

@@ -6,6 +6,7 @@ use panthera_meta::{Guard, Snapshot, keys};
 use panthera_wire::checksum::multipart_type;
 use panthera_wire::xml::Writer;
 
+use crate::access::settled;
 use crate::api::{Call, OpResult, Reply};
 use crate::commit::Planned;
 use crate::service::ObjectService;
@@ -17,6 +18,7 @@ impl ObjectService {
         request::prepare(&mut call)?;
         let checksum = multipart_type(&call.headers)?;
         let (writer, owned) = (call.caller.user, self.owned(&call, &call.headers)?);
+        settled(call.context.trail.as_deref()).await?;
         let mut record = UploadRecord {
             initiator: (owned.owner != writer).then_some(writer),
             object: request::describe(&call.headers, owned)?,

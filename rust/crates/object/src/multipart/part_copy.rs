@@ -14,6 +14,7 @@ use panthera_wire::xml::Writer;
 
 use super::part::{PartPlace, part_record};
 use super::{part_number, upload_id};
+use crate::access::settled;
 use crate::api::{Call, OpResult, Reply, ReplyBody};
 use crate::copy::{Source, check_size, whole_second};
 use crate::service::ObjectService;
@@ -43,6 +44,7 @@ impl ObjectService {
         let upload = self.open_upload(&place)?;
         let range = headers::copy_source_range(&call.headers)?;
         let source = self.copy_source(&call)?;
+        settled(call.context.trail.as_deref()).await?;
         let size = source.record.size;
         match range {
             Some((_, last)) if last >= size => return Err(beyond(size)),

@@ -9,6 +9,7 @@ use panthera_wire::checksum::{Announced, ChecksumType};
 use super::ingest::Expected;
 use super::request::{self, WriteConditions};
 use super::{KeyRows, plan};
+use crate::access::settled;
 use crate::api::{Call, OpResult, Reply};
 use crate::commit::Planned;
 use crate::mounts::Mounts;
@@ -41,6 +42,7 @@ impl ObjectService {
         request::prepare(&mut call)?;
         let expected = Expected::new(Announced::from_headers(&call.headers)?);
         let owned = self.owned(&call, &call.headers)?;
+        settled(call.context.trail.as_deref()).await?;
         let mut record = request::describe(&call.headers, owned)?;
         let conditions = WriteConditions::from_headers(&call.headers);
         let declared = require_length(&call)?;
