@@ -9,7 +9,7 @@ use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use panthera_base::{Clock, TenantId, Timestamp};
 use panthera_meta::records::{AuditKind, AuditOutcome, AuditRecord};
@@ -114,6 +114,11 @@ impl AuditWriter {
         self.shared.trim(tenant, before, Some(by))
     }
 
+    /// Notes that wait for the next commit.
+    pub fn queued(&self) -> usize {
+        self.shared.queue.lock().notes.len()
+    }
+
     fn submit(&self, note: Note) -> Written {
         let mut queue = self.shared.queue.lock();
         if queue.closed {
@@ -137,10 +142,15 @@ impl Drop for AuditWriter {
 
 impl Shared {
     fn run(&self) {
+        // When nothing was left that has been kept long enough; at the start nobody knows.
+        let mut forgotten: Option<Instant> = None;
         loop {
+            if forgotten.is_none_or(|at| at.elapsed() >= TRIM_PAUSE) && !self.forget() {
+                forgotten = Some(Instant::now());
+            }
             let notes: Vec<Note> = {
                 let mut queue = self.queue.lock();
-                if queue.notes.is_empty() && !queue.closed {
+                if queue.notes.is_empty() && !queue.closed && forgotten.is_some() {
                     self.news.wait_for(&mut queue, TRIM_PAUSE);
                 }
                 if queue.notes.is_empty() && queue.closed {
@@ -149,9 +159,7 @@ impl Shared {
                 let n = queue.notes.len().min(GROUP_NOTES);
                 queue.notes.drain(..n).collect()
             };
-            if notes.is_empty() {
-                self.forget();
-            } else {
+            if !notes.is_empty() {
                 self.write(notes);
             }
         }
@@ -184,19 +192,16 @@ impl Shared {
         waiting.into_iter().for_each(|done| drop(done.send(outcome.clone())));
     }
 
-    /// Removes what has been kept as long as the settings say.
-    fn forget(&self) {
+    /// Removes some of what has been kept as long as the settings say; whether there is more of it.
+    fn forget(&self) -> bool {
         if self.book.settings.keep_us == 0 {
-            return;
+            return false;
         }
         let before = Timestamp(self.clock.now().0.saturating_sub(self.book.settings.keep_us));
-        loop {
-            match self.trim(None, before, None) {
-                Ok((_, true)) => {}
-                Ok(_) => return,
-                Err(error) => return self.book.complain(&format!("old audit entries were not removed: {error}")),
-            }
-        }
+        self.trim(None, before, None).map(|(_, more)| more).unwrap_or_else(|error| {
+            self.book.complain(&format!("old audit entries were not removed: {error}"));
+            false
+        })
     }
 
     fn trim(&self, tenant: Option<TenantId>, before: Timestamp, by: Option<&Actor>) -> Result<(u64, bool), AuthzError> {

@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
 
 use panthera_authz::{
-    Action, Actor, Asked, AuditSettings, AuditWriter, Authorizer, AuthzError, Book, Change, Context, Decision, Engine,
-    Grantee, NoRequest, OnFailure, Question, Reason, Relation, Resource, Settings, Subject, Trail, Unaudited,
-    WriteTuples,
+    Action, Actor, Asked, AuditSettings, AuditWriter, Authorizer, AuthzError, Book, Change, Context, Decision,
+    Delegation, Engine, Grantee, NoRequest, OnFailure, QUEUE_NOTES, Question, Reason, Relation, Resource, Settings,
+    Subject, Trail, Unaudited, WriteTuples,
 };
 use panthera_base::{Clock, TenantId, Timestamp, UserId};
 use panthera_meta::memory::Memory;
 use panthera_meta::records::{AuditKind, AuditOutcome, AuditRecord, BucketRecord, UserRecord};
-use panthera_meta::{Batch, Metastore, Step, keys};
-use parking_lot::Mutex;
+use panthera_meta::{Batch, CommitError, MetaError, Metastore, Revision, Snapshot, Step, keys};
+use parking_lot::{Condvar, Mutex};
 
 use crate::crash::{Faulty, HALF, LOST, WORKS};
 use crate::{AWAY, BUCKET, HOME, grant, prefix, reads, user};
@@ -199,8 +199,9 @@ fn writer(store: &Arc<Faulty>, settings: AuditSettings) -> Arc<AuditWriter> {
 /// One request for a key of HOME's bucket: what was decided, and whether its answer may be sent.
 fn request(authz: &Authorizer, subject: &Subject, id: &str, key: &str) -> (Decision, Result<(), Unaudited>) {
     let writer = authz.audit().unwrap();
-    let trail = Trail::wanted(writer, subject, HOME)
-        .then(|| writer.trail(Asked { request_id: id.into(), access_key: Some("KEY".into()), path: None }));
+    let trail = Trail::wanted(writer, subject, HOME).then(|| {
+        writer.trail(Asked { request_id: id.into(), access_key: Some("KEY".into()), path: Some("/mine/x".into()) })
+    });
     let context = Context { trail, ..Context::at(Timestamp(7), [192, 0, 2, 1].into(), false) };
     let bucket = BucketRecord { id: BUCKET, tenant: HOME, ..BucketRecord::default() };
     let (key, name) = (Some(key.as_bytes()), "photos");
@@ -338,6 +339,104 @@ fn trimming_removes_what_is_older_says_who_asked_and_makes_room() {
     let left = log(&*store);
     assert!(left.iter().all(|(_, e)| e.kind == AuditKind::Trim), "{left:?}");
     assert_eq!(trimmer.book().bytes(), stored(&*store));
+}
+
+#[test]
+fn what_has_been_kept_long_enough_goes_by_itself() {
+    let store = Arc::new(Faulty::default());
+    let authz = Authorizer::audited(writer(&store, AuditSettings::default())).unwrap();
+    for i in 0..3 {
+        assert!(request(&authz, &stranger(), &format!("{i}"), "a/k").1.is_ok());
+    }
+    drop(authz);
+    // Entries are of moment 1000: kept for 1, they are too old from 1002 on.
+    for (keep_us, now, left) in [(1, 1_000, 6), (1, 1_001, 6), (1, 1_002, 0)] {
+        let book = Book::open(store.clone(), AuditSettings { keep_us, ..AuditSettings::default() }).unwrap();
+        let writer = AuditWriter::start(book, Arc::new(At(AtomicU64::new(now)))).unwrap();
+        writer.close();
+        assert_eq!((log(&*store).len(), writer.book().bytes()), (left, stored(&*store)), "at {now}");
+    }
+}
+
+/// A store whose commits wait until they may go on.
+struct Gated {
+    store: Memory,
+    open: (Mutex<bool>, Condvar),
+}
+
+impl Metastore for Gated {
+    fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, MetaError> {
+        self.store.snapshot()
+    }
+
+    fn commit_group(&self, batches: &[Batch]) -> Vec<Result<Revision, CommitError>> {
+        let (open, news) = &self.open;
+        let mut open = open.lock();
+        while !*open {
+            news.wait(&mut open);
+        }
+        self.store.commit_group(batches)
+    }
+}
+
+#[test]
+fn as_many_wait_as_the_queue_holds_and_one_more_is_told_to_slow_down() {
+    let gated = Arc::new(Gated { store: Memory::new(), open: (Mutex::new(false), Condvar::new()) });
+    let book = Book::open(gated.clone(), AuditSettings::default()).unwrap();
+    let writer = AuditWriter::start(book, Arc::new(At(AtomicU64::new(1_000)))).unwrap();
+    let authz = Authorizer::audited(writer.clone()).unwrap();
+    let trails = |n: usize| -> Vec<Arc<Trail>> {
+        (0..n).map(|i| writer.trail(Asked { request_id: format!("{i}"), ..Asked::default() })).collect()
+    };
+    let ask = |trail: &Arc<Trail>| {
+        let context = Context { trail: Some(trail.clone()), ..Context::at(Timestamp(7), [192, 0, 2, 1].into(), false) };
+        let bucket = BucketRecord { id: BUCKET, tenant: HOME, ..BucketRecord::default() };
+        let resource = Resource { tenant: HOME, bucket: Some(&bucket), name: "b", key: Some(b"k"), object: None };
+        let (subject, action) = (&stranger(), Action("s3:GetObject"));
+        authz.decide(&Question { subject, action, resource, context: &context, request: &NoRequest }).reason
+    };
+    // The first is taken off the queue by the thread, which then waits for the store.
+    let first = trails(1);
+    ask(&first[0]);
+    while writer.queued() != 0 {
+        std::thread::yield_now();
+    }
+    let waiting = trails(QUEUE_NOTES);
+    assert!(waiting.iter().all(|trail| ask(trail) != Reason::Unaudited), "{QUEUE_NOTES} wait");
+    let more = trails(1);
+    assert_eq!(ask(&more[0]), Reason::Unaudited);
+    assert!(matches!(wait(more[0].settled()), Err(Unaudited::Busy)));
+    *gated.open.0.lock() = true;
+    gated.open.1.notify_all();
+    assert!(first.iter().chain(&waiting).all(|trail| wait(trail.settled()).is_ok()));
+    assert_eq!(log(&*gated).len(), 2 * (QUEUE_NOTES + 1), "two sides each, none lost");
+}
+
+#[test]
+fn who_comes_through_a_share_is_always_written_down_and_not_told_where_it_leads() {
+    let store = Arc::new(Faulty::default());
+    let authz = Authorizer::audited(writer(&store, AuditSettings::default())).unwrap();
+    let through = |bearer| {
+        let (tenant, creator) = (HOME, UserId(3));
+        Subject::Share(Delegation { tenant, share: 5, creator, creator_admin: false, bearer })
+    };
+    for (i, bearer) in [None, Some((AWAY, UserId(3))), Some((HOME, UserId(1)))].into_iter().enumerate() {
+        assert!(request(&authz, &through(bearer), &format!("{i}"), "a/k").1.is_ok());
+    }
+    let log = log(&*store);
+    let said: Vec<_> =
+        log.iter().map(|(t, e)| (t.0, e.who, e.detail.as_deref(), e.key.as_deref(), e.name.as_deref())).collect();
+    let theirs = Grantee::user(AWAY, UserId(3)).unwrap().bits();
+    let (share, key, name) = (Some("share:#5"), Some(&b"a/k"[..]), Some("photos"));
+    assert_eq!(
+        said,
+        [
+            (1, Grantee::share(HOME, 5).unwrap().bits(), share, key, name),
+            (1, theirs, share, key, name),
+            (1, user(1).bits(), share, key, name),
+            (2, theirs, Some("/mine/x"), None, None),
+        ]
+    );
 }
 
 #[test]
