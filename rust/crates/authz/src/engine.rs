@@ -3,11 +3,9 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use panthera_base::limits::KEY_BYTES;
 use panthera_base::{BucketId, TenantId, Timestamp};
 use panthera_meta::Metastore;
-use parking_lot::{Condvar, Mutex};
 
 use crate::audit::{AuditSettings, Book};
 use crate::bucket::MERGE_AT;
@@ -20,6 +18,7 @@ use crate::permission::{Permission, Rule};
 use crate::resolve::{Depends, MEMO_PLACES, Memo, Principal, Resolved};
 use crate::root::Root;
 use crate::schema::Schema;
+use crate::sync::{ArcSwap, Condvar, Mutex};
 use crate::verdict::{VERDICT_PLACES, Verdicts};
 use crate::write::{Pending, Writer};
 

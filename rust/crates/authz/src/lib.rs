@@ -42,6 +42,7 @@ mod reasons;
 mod resolve;
 mod root;
 mod schema;
+mod sync;
 mod verdict;
 mod write;
 

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arc_swap::ArcSwapOption;
 use panthera_base::{TenantId, Timestamp};
 
 use crate::condition::{Facts, Tri};
@@ -13,6 +12,7 @@ use crate::error::AuthzError;
 use crate::ids::{GROUPS_PER_SUBJECT, IdEdge, Ids};
 use crate::model::{Grantee, Kind, bits};
 use crate::node::{QUALIFIED, Qualifier};
+use crate::sync::ArcSwapOption;
 
 /// Counts for allows.
 pub(crate) const ALLOW: u8 = 1;

@@ -5,7 +5,6 @@
 //! was written by another thread does not match its name and is a miss.
 
 use std::hash::Hasher;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use panthera_base::{BucketId, TenantId, Timestamp};
 use siphasher::sip128::{Hasher128, SipHasher13};
@@ -15,6 +14,7 @@ use crate::error::AuthzError;
 use crate::permission::Permission;
 use crate::resolve::Principal;
 use crate::root::Root;
+use crate::sync::{AtomicU64, Ordering};
 
 /// Places of the cache: 32 bytes each, two to a line, 8 MiB; some minutes of a busy gateway's (subject, key) pairs.
 pub(crate) const VERDICT_PLACES: usize = 1 << 18;

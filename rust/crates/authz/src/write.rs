@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use panthera_base::{TenantId, Timestamp};
 use panthera_meta::{Batch, CommitError, Guard, MetaError, Step};
-use parking_lot::Mutex;
 
 use crate::audit::{self, Actor, Weight};
 use crate::base::Base;
@@ -16,6 +15,7 @@ use crate::engine::{Engine, Inner};
 use crate::error::AuthzError;
 use crate::model::{Kind, Relation, Tuple, TupleKey, bits};
 use crate::root::Root;
+use crate::sync::{Mutex, detach};
 
 /// Most changes of one request: a batch stays far below the store's transaction and one log row below 4 MiB.
 pub const CHANGES: usize = 1000;
@@ -296,7 +296,7 @@ impl Engine {
                     }
                 };
                 // Without a thread the layer is merged by the next `settle`; until then it is read as it is.
-                drop(std::thread::Builder::new().name("authz-merge".into()).spawn(job));
+                detach("authz-merge", job);
             }
         }
     }
