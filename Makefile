@@ -53,6 +53,7 @@ serve: build ## the whole server on this machine, data under ./data
 
 test: build $(VENV)/.tests ## all tests of both languages
 	cd rust && cargo test --workspace --locked
+	cd rust && cargo test --locked -p panthera-authz --features model --test model
 	$(BIN)/python -m pytest
 
 lint: tools $(VENV)/.tests ## everything that reads the code without running it
@@ -63,6 +64,7 @@ lint: tools $(VENV)/.tests ## everything that reads the code without running it
 	$(BIN)/python -m pytest -q tests/tidy
 	cd rust && cargo fmt --all --check
 	cd rust && cargo clippy --workspace --all-targets --locked -- -D warnings
+	cd rust && cargo clippy --locked -p panthera-authz --features model --test model -- -D warnings
 	@if command -v cargo-deny >/dev/null; then cd rust && cargo deny --config ../deny.toml check; \
 	else echo "cargo-deny is not installed, licences and advisories unchecked: cargo install --locked cargo-deny"; fi
 

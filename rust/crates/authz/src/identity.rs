@@ -31,7 +31,7 @@ const READ: [u8; 3] = [kind::USER, kind::IDENTITY, kind::MANAGED_POLICY];
 const USERS: usize = if cfg!(feature = "model") { 1 } else { 1 << 14 };
 
 /// Users and groups whose own policies are kept: what a change of memberships alone does not read again.
-const HOLDERS: usize = if cfg!(feature = "model") { 1 } else { 1 << 12 };
+const HOLDERS: usize = if cfg!(feature = "model") { 64 } else { 1 << 12 };
 
 /// A policy that applies to a user.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -240,8 +240,7 @@ impl Identities {
         holder: (TenantId, PrincipalOf, u32),
         generation: u64,
     ) -> Result<Arc<Holding>, AuthzError> {
-        let (tenant, of, number) = holder;
-        let place = &self.holders[spread(tenant.0 ^ (of as u32) << 24, number) % self.holders.len()];
+        let place = &self.holders[holder_spread(holder) % self.holders.len()];
         if let Some(kept) = place.load().as_ref().filter(|k| k.holder == holder && k.generation == generation) {
             return Ok(Arc::clone(&kept.holding));
         }
@@ -254,6 +253,11 @@ impl Identities {
 /// Spreads a number within a tenant over the places.
 fn spread(tenant: u32, number: u32) -> usize {
     ((u64::from(tenant) << 32 | u64::from(number)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as usize
+}
+
+/// The same for who holds policies: a user, a group and a role of one number are at three places.
+fn holder_spread((tenant, of, number): (TenantId, PrincipalOf, u32)) -> usize {
+    spread(tenant.0 << 3 | of as u32, number)
 }
 
 fn names(snapshot: &dyn Snapshot, tenant: TenantId, user: UserId) -> Result<Identity, AuthzError> {
@@ -326,5 +330,20 @@ impl Engine {
         let mut groups: Vec<(u32, bool)> = own.map(|(group, sure)| (group.id(), *sure)).collect();
         groups.sort_unstable();
         Ok((groups, depends, stamp))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each takes the other's place at every request otherwise, and both are read from the store every time.
+    #[test]
+    fn a_user_and_a_group_of_one_number_do_not_share_a_place() {
+        let meets = |number: &u32| {
+            let place = |of| holder_spread((TenantId(1), of, *number)) % HOLDERS;
+            place(PrincipalOf::User) == place(PrincipalOf::Group)
+        };
+        assert!((1..1000).filter(meets).count() < 10);
     }
 }

@@ -30,7 +30,7 @@ const BUCKET: BucketId = BucketId(7);
 const KEY: &[u8] = b"a/k";
 const SEED: u64 = 1;
 /// Schedules by chance for each scenario and setting of the caches; as many again by priorities that change at a few points.
-const RUNS: usize = 300;
+const RUNS: usize = 1000;
 /// Points at which priorities change: a wrong order that needs more of them is left to the schedules by chance.
 const PRIORITY_CHANGES: usize = 3;
 /// Bytes of a modelled thread's stack: decoding and hashing without optimization take more than the checker's default.
@@ -283,10 +283,8 @@ fn two_writers_take_two_rights_at_once() {
             let [granted, joined, other] = &tuples;
             let world = World::new(kept, vec![granted.clone(), joined.clone()]);
             let reader = world.reader(user(1), 3);
-            let writers = [
-                world.writer(vec![delete(granted), touch(granted)]),
-                world.writer(vec![touch(other), delete(joined)]),
-            ];
+            let writers =
+                [world.writer(vec![delete(granted), touch(granted)]), world.writer(vec![touch(other), delete(joined)])];
             writers.into_iter().for_each(|writer| writer.join().unwrap());
             let answers = reader.join().unwrap();
             world.verify(&answers, &[granted.clone(), joined.clone()], &[]);
