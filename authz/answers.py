@@ -12,6 +12,10 @@ from authz.model import NO_FACTS, Facts
 PAGE_DEFAULT: Final = 100
 """Entries of a page when nobody says how many."""
 
+BY_RELATIONS: Final = "relations"
+BY_ALL: Final = "all"
+"""What an answer was weighed by: relations alone, or every source that decides about a request."""
+
 CREATE: Final = "create"
 TOUCH: Final = "touch"
 DELETE: Final = "delete"
@@ -161,21 +165,47 @@ class FoundRange:
 
 
 @dataclass(frozen=True, slots=True)
+class Dependence:
+    """A statement whose condition asks the request: what else is sent decides whether it applies.
+
+    `holder` is whose policy it is, `user:alice`; it and `policy` are empty for the bucket's own.
+    """
+
+    effect: str
+    holder: str
+    policy: str
+    sid: str
+    index: int
+    on: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Resources:
-    """Keys on which a subject has a permission; ascending and disjoint."""
+    """Keys on which a subject may do an action; ascending and disjoint, cut where a page ends.
+
+    `weighed` is `relations`, or `all`: policies, lists and the public access block, too. In the ranges of `only_stored`
+    something asks each object itself (a list, a tag, a wildcard in a policy): there, only stored keys are told.
+    """
 
     ranges: tuple[FoundRange, ...]
     cursor: str | None
     revision: int
     token: str | None
+    weighed: str = BY_RELATIONS
+    only_stored: tuple[FoundRange, ...] = ()
+    depends_on: tuple[Dependence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Subjects:
-    """Who has a permission on a place.
+    """Who may do an action on a place.
 
-    `classes` are anyone, authenticated and members of tenants, except those in `excluded_classes` and `excluded`.
-    `administrators` have it because their record says that they administer the tenant; they are on the first page.
+    By relations: `classes` are anyone, authenticated and members of tenants, except those in `excluded_classes` and
+    `excluded`; `administrators` have it because their record says that they administer the tenant, and are on the first
+    page. Where `weighed` is `all`, the whole decision was asked for each: users of the place's tenant are all named one
+    by one, administrators on every page, and nobody is excluded who is not in a class. `elsewhere` are users of other
+    tenants whom something names, as far as their own tenant lets them; `unlisted` are sentences about whom a source
+    allows and nobody can list.
     """
 
     subjects: tuple[str, ...]
@@ -186,6 +216,10 @@ class Subjects:
     cursor: str | None
     revision: int
     token: str | None
+    weighed: str = BY_RELATIONS
+    elsewhere: tuple[str, ...] = ()
+    unlisted: tuple[str, ...] = ()
+    depends_on: tuple[Dependence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

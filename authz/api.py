@@ -15,13 +15,14 @@ bucket, key)`.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from authz import names
 from authz.acting import acting
 from authz.answers import (
     ASK,
+    BY_ALL,
     DELETE,
     EVERYTHING,
     FIRST,
@@ -37,21 +38,24 @@ from authz.answers import (
     Part,
     Precondition,
     Resources,
-    Statement,
     Stored,
     Subjects,
     Written,
 )
+from authz.backwards import Backwards, People
+from authz.deciding import Question, Whole, decide, permission_of
 from authz.directory import Directory, Target
-from authz.model import IN_BUCKET, At, EntryValue, Facts, Kind, Place, PlaceValue, Subject, TupleValue
+from authz.model import IN_BUCKET, At, EntryValue, Facts, Kind, Place, Subject, TupleValue
 from authz.names import WordError
+from authz.policy.reading import LEVELS, Level
 from authz.schemas import Schemas
 from authz.shown import entry, key_range, packed, stored, token, unpacked
-from authz.vocabulary import BUILT_IN, Vocabulary, vocabulary_of
+from authz.vocabulary import Vocabulary, vocabulary_of
 from authz.writing import Planner
 from storage.api import Metastore
 from storage.native import Relations as Engine
-from storage.native import permission_of_action
+from storage.records import keys
+from storage.records.bucket import BucketRecord
 
 BULK_KEYS: Final = 1_000_000
 """Most keys of a bulk check (the engine's limit, `bulk::BULK_KEYS`)."""
@@ -62,70 +66,11 @@ PAGE: Final = 1_000
 START: Final = "start"
 """Where the log begins, for those who have no token yet."""
 
+NOBODY: Final = Subject(Kind.ANYONE)
+"""Stands where a question has no subject yet."""
+
 LOG_PAGE: Final = 100
 """Revisions read from the log at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """May this subject do this on that; everything a number. `admin`: its record says it administers its tenant.
-
-    `bucket` is the name of the target's bucket, empty without one.
-    """
-
-    subject: Subject
-    admin: bool
-    action: str
-    target: Target
-    facts: Facts
-    bucket: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The engine's answer and, if asked for, the tuple that decided: place, relation, grantee."""
-
-    allowed: bool
-    denied: bool
-    tenant_admin: bool
-    revision: int
-    valid_until_us: int
-    conditional: bool
-    deciding: tuple[PlaceValue, int, int] | None = None
-    said: str | None = None
-    statement: Statement | None = None
-
-    @property
-    def reason(self) -> str:
-        """One word for it."""
-        if self.said is not None:
-            return self.said
-        if self.allowed:
-            return "tenant_admin" if self.deciding is None and self.tenant_admin else "granted"
-        return "denied" if self.denied else "not_granted"
-
-
-def permission_of(action: str, words: Vocabulary = BUILT_IN) -> int:
-    """The permission an action needs of relations: its own name, or what one of Amazon's actions needs."""
-    return words.permissions.index(action) if action in words.permissions else permission_of_action(action)
-
-
-Whole = Callable[[Question], Verdict | None]
-"""The whole decision about one of Amazon's actions, policies and lists included; None when relations alone decide:
-about a permission by name, or for a subject that sends no requests."""
-
-
-def decide(engine: Engine, question: Question, *, explain: bool = False, whole: Whole | None = None) -> Verdict:
-    """The one place where a question becomes a decision: checks of every kind come through here."""
-    if whole is not None and (verdict := whole(question)) is not None:
-        return verdict
-    who = (question.subject.bits, question.admin)
-    wanted = permission_of(question.action, vocabulary_of(engine, question.target.tenant))
-    asked = (wanted, question.target.tenant, question.target.place.value)
-    if not explain:
-        return Verdict(*engine.answer(who, *asked, question.facts.value))
-    answer, deciding = engine.explain(who, *asked, question.facts.value)
-    return Verdict(*answer, deciding=deciding)
 
 
 class Relations:
@@ -239,24 +184,35 @@ class Relations:
         directory, target, who, wanted = self._many(subject, action, bucket, ask)
         place = (target.tenant, target.place.number)
         principal = (who.bits, directory.administers(who))
-        revision, verdicts = self.engine.check_keys(principal, wanted, place, list(asked), self._facts(ask).value)
+        permission = permission_of(wanted, self._words(target.tenant))
+        revision, verdicts = self.engine.check_keys(principal, permission, place, list(asked), self._facts(ask).value)
         return Bulk(tuple(map(bool, verdicts)), revision, token(self.engine, target.tenant, revision))
 
     def what_can(self, subject: str, action: str, bucket: str, ask: Ask = ASK, part: Part = FIRST) -> Resources:
         """The keys of a bucket on which the subject may do the action, as ranges (LookupResources)."""
         directory, target, who, wanted = self._many(subject, action, bucket, ask)
-        found, after, revision = self.engine.lookup_resources(
-            (who.bits, directory.administers(who)),
-            wanted,
-            (target.tenant, target.place.number),
-            _limit(part),
-            self._facts(ask).value,
-            _cursor(part),
-        )
+        if LEVELS.get(wanted) is Level.BUCKET:
+            raise WordError(f"{wanted} is done on a bucket, not on its keys: ask `can`, or what one may `list`")
         name = directory.show_place(target.place, target.tenant)
-        ranges = tuple(FoundRange(key_range(name, start, end), start, end) for start, end in found)
-        more = None if after is None else packed(after)
-        return Resources(ranges, more, revision, token(self.engine, target.tenant, revision))
+        question = Question(who, directory.administers(who), wanted, target, self._facts(ask), _bucket_name(bucket))
+        found: Sequence[tuple[bytes, bytes | None]]
+        more: dict[str, Any] = {}
+        if (backwards := self._backwards(question)) is not None:
+            places = backwards.places(_cursor(part), _limit(part))
+            found, after, revision = places.ranges, places.cursor, places.revision
+            more = {"weighed": BY_ALL, "only_stored": _ranges(name, places.only_stored)}
+            more["depends_on"] = tuple(places.depends_on)
+        else:
+            found, after, revision = self.engine.lookup_resources(
+                (who.bits, question.admin),
+                permission_of(wanted, self._words(target.tenant)),
+                (target.tenant, target.place.number),
+                _limit(part),
+                question.facts.value,
+                _cursor(part),
+            )
+        cursor = None if after is None else packed(after)
+        return Resources(_ranges(name, found), cursor, revision, token(self.engine, target.tenant, revision), **more)
 
     def who_can(self, action: str, resource: str, ask: Ask = ASK, part: Part = FIRST) -> Subjects:
         """Who may do the action on the resource (LookupSubjects)."""
@@ -265,6 +221,10 @@ class Relations:
         self._reach(target.tenant, ask)
         words = self._words(target.tenant)
         wanted = names.parse_action(action, self._actions, words)
+        _fitting(wanted, target, resource)
+        question = Question(NOBODY, admin=False, action=wanted, target=target, facts=self._facts(ask))
+        if (backwards := self._backwards(replace(question, bucket=_bucket_name(resource)))) is not None:
+            return self._people(directory, target, backwards.people(_cursor(part), _limit(part), self.viewer))
         after = _cursor(part)
         subjects, classes, not_classes, excluded, more, revision = self.engine.lookup_subjects(
             permission_of(wanted, words),
@@ -275,7 +235,7 @@ class Relations:
             None if after is None else int.from_bytes(after[:8], "big"),
         )
         all_admins = directory.administrators(target.tenant) if after is None else []
-        asked = [Question(who, admin=True, action=wanted, target=target, facts=self._facts(ask)) for who in all_admins]
+        asked = [replace(question, subject=who, admin=True) for who in all_admins]
         admins = [one.subject.bits for one in asked if decide(self.engine, one).allowed]
 
         def shown(found: list[int]) -> tuple[str, ...]:
@@ -365,6 +325,32 @@ class Relations:
 
     # Inside.
 
+    def _backwards(self, question: Question) -> Backwards | None:
+        """What answers backwards about one of Amazon's actions; None where relations alone answer."""
+        row = self._store.get(keys.bucket(question.bucket.encode())) if question.action.startswith("s3:") else None
+        if self._whole is None or row is None or question.target.place.at not in IN_BUCKET:
+            return None
+        return Backwards((self.engine, self._store), self._whole, question, BucketRecord.decode(row))
+
+    def _people(self, directory: Directory, target: Target, found: People) -> Subjects:
+        def shown(some: Sequence[Subject]) -> tuple[str, ...]:
+            return tuple(directory.show_subject(who, target.tenant) for who in some)
+
+        return Subjects(
+            subjects=shown(found.subjects),
+            classes=shown(found.classes),
+            excluded_classes=shown(found.excluded_classes),
+            excluded=(),
+            administrators=shown(found.administrators),
+            cursor=None if found.cursor is None else packed(found.cursor),
+            revision=found.revision,
+            token=token(self.engine, target.tenant, found.revision),
+            weighed=BY_ALL,
+            elsewhere=shown(found.elsewhere),
+            unlisted=tuple(found.unlisted),
+            depends_on=tuple(found.depends_on),
+        )
+
     def _words(self, tenant: int) -> Vocabulary:
         return vocabulary_of(self.engine, tenant)
 
@@ -372,13 +358,13 @@ class Relations:
         directory = Directory(self._store, self.viewer)
         return directory, directory.start(tenant)
 
-    def _many(self, subject: str, action: str, bucket: str, ask: Ask) -> tuple[Directory, Target, Subject, int]:
+    def _many(self, subject: str, action: str, bucket: str, ask: Ask) -> tuple[Directory, Target, Subject, str]:
         directory, own = self._start(ask.tenant)
         target = _bucket(directory, bucket, own)
         self._reach(target.tenant, ask)
         who = _principal(directory, subject, target.tenant)
         words = self._words(target.tenant)
-        return directory, target, who, permission_of(names.parse_action(action, self._actions, words), words)
+        return directory, target, who, names.parse_action(action, self._actions, words)
 
     def _decide(self, asked: tuple[str, str, str], ask: Ask, *, explain: bool) -> Decision:
         subject, action, resource = asked
@@ -391,6 +377,7 @@ class Relations:
         wanted = names.parse_action(action, self._actions, words)
         who = _principal(directory, subject, target.tenant)
         self._reach(target.tenant, ask)
+        _fitting(wanted, target, resource)
         bucket = address.name if address.at in IN_BUCKET else ""
         question = Question(who, directory.administers(who), wanted, target, self._facts(ask), bucket)
         verdict = decide(self.engine, question, explain=explain, whole=self._whole)
@@ -439,6 +426,23 @@ def _bucket(directory: Directory, text: str, tenant: int) -> Target:
     if target.place.at is not At.BUCKET:
         raise WordError(f"{text!r} is more than a bucket: write s3://BUCKET")
     return target
+
+
+def _fitting(action: str, target: Target, resource: str) -> None:
+    """WordError for one of Amazon's actions that is done on a bucket, asked about something inside."""
+    if target.place.at in (At.PREFIX, At.OBJECT) and LEVELS.get(action) is Level.BUCKET:
+        inside = "list" if action.startswith("s3:List") else "manage"
+        bucket = f"s3://{_bucket_name(resource)}"
+        raise WordError(f"{action} is done on a bucket: ask about {bucket}; inside, ask whether one may {inside}")
+
+
+def _bucket_name(text: str) -> str:
+    """The bucket's name in an address."""
+    return text.removeprefix("s3://").partition("/")[0]
+
+
+def _ranges(name: str, found: Sequence[tuple[bytes, bytes | None]]) -> tuple[FoundRange, ...]:
+    return tuple(FoundRange(key_range(name, start, end), start, end) for start, end in found)
 
 
 def _limit(part: Part) -> int:

@@ -5,13 +5,13 @@ questions about permissions by name, which relations alone answer (`api.py`).
 """
 
 from authz.answers import Statement
-from authz.api import Question, Verdict
-from authz.model import At, Kind
+from authz.deciding import Question, Verdict
+from authz.model import IN_BUCKET, At, Kind
 from storage.api import Metastore
 from storage.native import Core
 from storage.records import keys
 
-_SENDERS = frozenset({Kind.USER, Kind.ANYONE})
+_SENDERS = frozenset({Kind.USER, Kind.ANYONE, Kind.SHARE})
 """Subjects that send requests: a group sends none."""
 
 
@@ -25,8 +25,10 @@ class WholeDecision:
     def __call__(self, question: Question) -> Verdict | None:
         """The verdict; None when relations alone decide, or the bucket is gone."""
         place = question.target.place
-        fits = question.action.startswith("s3:") and place.at in (At.BUCKET, At.OBJECT)
-        if not fits or question.subject.kind not in _SENDERS:
+        who = question.subject
+        if not question.action.startswith("s3:") or place.at not in IN_BUCKET or who.kind not in _SENDERS:
+            return None
+        if who.kind is Kind.SHARE and self._store.get(keys.share(who.tenant, who.number)) is None:
             return None
         record = self._store.get(keys.bucket(question.bucket.encode()))
         if record is None:
@@ -35,7 +37,7 @@ class WholeDecision:
             (question.subject.bits, question.admin),
             question.action,
             (question.bucket, record),
-            place.path if place.at is At.OBJECT else None,
+            None if place.at is At.BUCKET else place.path,
             question.facts.value,
         )
         return Verdict(

@@ -4,7 +4,7 @@ Belongs here: their arguments and how answers read. Does not belong here: meanin
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -134,12 +134,22 @@ _REASONS: Final = {
 def _statement(answer: Json) -> str:
     """The statement of a policy that decided."""
     found = answer["statement"]
-    sid = f" ({found['sid']})" if found["sid"] else ""
     if found["policy"]:
         whose = f"policy {found['policy']}" + ("" if found["group"] is None else " of a group")
     else:
         whose = "the permissions boundary" if answer["reason"].startswith("identity") else "the bucket's policy"
-    return f"statement {found['index'] + 1}{sid} of {whose}"
+    return f"{_numbered(found)} of {whose}"
+
+
+def _statement_of(one: Json) -> str:
+    """A statement, of the bucket's policy or of one with a name."""
+    whose = f"policy {one['policy']}" if one["policy"] else "the bucket's policy"
+    return f"{_numbered(one)} of {whose}"
+
+
+def _numbered(one: Json) -> str:
+    sid = f" ({one['sid']})" if one["sid"] else ""
+    return f"statement {one['index'] + 1}{sid}"
 
 
 def _verdict(subject: str, resource: str, answer: Json) -> str:
@@ -172,18 +182,45 @@ def _verdict(subject: str, resource: str, answer: Json) -> str:
 def who_can(action: str, resource: str, **flags: Any) -> None:
     """List who may do ACTION on RESOURCE."""
     body = {"action": action, "resource": resource, **_supposed(flags), **_given(tenant=flags["tenant"])}
-    lists = ("administrators", "subjects", "classes", "excluded_classes", "excluded")
-    found: dict[str, list[str]] = {name: [] for name in lists}
+    found: Json = {name: [] for name in (*_WHO, "unlisted", "depends_on")}
+    weighed = ""
     for page in _pages(flags, "/v1/lookup/subjects", body):
-        for name in lists:
+        weighed = page["weighed"]
+        for name, whole in found.items():
             # Classes are said on every page, subjects once.
-            found[name] += [one for one in page[name] if one not in found[name] or name in ("subjects", "excluded")]
+            once = name in ("subjects", "excluded")
+            whole += [one for one in page[name] if once or one not in whole]
     if flags["as_json"]:
-        print_json(found)
+        print_json(found | {"weighed": weighed})
         return
-    words = ("administers the tenant", "", "everyone of these", "but not these", "but not")
-    rows = [(one, word) for name, word in zip(lists, words, strict=True) for one in found[name]]
-    print_table(("SUBJECT", "NOTE"), rows)
+    unsigned = _ANYONE in found["subjects"] and _ANYONE not in found["classes"]
+    found["subjects"] = [one for one in found["subjects"] if one != _ANYONE]
+    rows = [(one, word) for name, word in _WHO.items() for one in found[name]]
+    print_table(("SUBJECT", "NOTE"), rows + ([(_ANYONE, "without a signature")] if unsigned else []))
+    for whom in found["unlisted"]:
+        click.echo(f"and {whom}")
+    _note_dependences(found["depends_on"])
+
+
+_ANYONE: Final = "anyone"
+_WHO: Final = {
+    "administrators": "administers the tenant",
+    "subjects": "",
+    "classes": "everyone of these",
+    "excluded_classes": "but not these",
+    "excluded": "but not",
+    "elsewhere": "as far as its own tenant lets it",
+}
+"""The lists of an answer to who-can, in the order they are printed in, and what that means."""
+
+
+def _note_dependences(found: list[Json]) -> None:
+    """Says which statements may apply or not, depending on what a request sends."""
+    for one in found:
+        word = "allows" if one["effect"] == "allow" else "denies"
+        whose = f" of {one['holder']}" if one["holder"] else ""
+        by = f"{_statement_of(one)}{whose}"
+        click.echo(f"note: {by} {word} depending on {', '.join(one['on'])}", err=True)
 
 
 @click.command(name="what-can")
@@ -197,12 +234,24 @@ def what_can(subject: str, action: str, bucket: str, **flags: Any) -> None:
     """List the prefixes and keys of a bucket on which SUBJECT may do ACTION, there or not."""
     body = {"subject": subject, "action": action, "bucket": bucket, **_supposed(flags)}
     pages = _pages(flags, "/v1/lookup/resources", body | _given(tenant=flags["tenant"]))
-    ranges = [one for page in pages for one in page["ranges"]]
+    found = list(pages)
+    ranges = [one for page in found for one in page["ranges"]]
     if flags["as_json"]:
         print_json(ranges)
         return
     for one in ranges:
         click.echo(one["shown"])
+    for one in _distinct(page["only_stored"] for page in found):
+        click.echo(f"note: within {one['shown']} objects differ: only stored keys are listed", err=True)
+    _note_dependences(_distinct(page["depends_on"] for page in found))
+
+
+def _distinct(pages: Iterable[list[Json]]) -> list[Json]:
+    """What the pages say, each thing once."""
+    found: list[Json] = []
+    for page in pages:
+        found += [one for one in page if one not in found]
+    return found
 
 
 def _pages(flags: Json, path: str, body: Json) -> Iterator[Json]:

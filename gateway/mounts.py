@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from authz import names
-from authz.api import Question, decide
+from authz.deciding import Question, decide
 from authz.directory import Directory, Target, UnknownNameError
 from authz.model import RELATIONS, At, Facts, Place
 from authz.names import WordError

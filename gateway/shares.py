@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from authz import names
-from authz.api import Question, decide
+from authz.deciding import Question, decide
 from authz.directory import Directory, Target, UnknownNameError
 from authz.model import BUNDLES, IN_BUCKET, RELATIONS, At, ChangeValue, Facts, Kind, Place, Subject
 from authz.names import WordError

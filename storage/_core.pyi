@@ -180,9 +180,17 @@ class Relations:
         cursor: bytes | None = None,
     ) -> tuple[list[Tuple], bytes | None]: ...
     def lookup_resources(
-        self, who: Principal, wanted: int, place: tuple[int, int], limit: int, when: Moment, cursor: bytes | None = None
+        self,
+        who: Principal,
+        wanted: int,
+        place: tuple[int, int],
+        limit: int,
+        when: Moment,
+        cursor: bytes | None = None,
+        undenied: bool = False,
     ) -> tuple[list[tuple[bytes, bytes | None]], bytes | None, int]:
-        """Ranges of keys, cursor, revision."""
+        """Ranges of keys, cursor, revision. `undenied`: those on which no deny takes the permission away, whatever
+        allows it."""
     def lookup_subjects(
         self, wanted: int, tenant: int, at: Place, limit: int, when: Moment, cursor: int | None = None
     ) -> tuple[list[int], list[int], list[int], list[int], int | None, int]:

@@ -11,6 +11,8 @@ from typing import Any, Final
 from starlette.responses import Response, StreamingResponse
 
 from authz.answers import (
+    BY_ALL,
+    BY_RELATIONS,
     CHANGE_WORDS,
     PAGE_DEFAULT,
     PRECONDITION_WORDS,
@@ -93,6 +95,32 @@ _DECISION: Final = record(
         "statement": maybe(_STATEMENT),
         **_AT,
     }
+)
+_WEIGHED: Final = text(
+    "`relations`, or `all`: for actions of S3, policies, lists and the public access block decide, too",
+    words=(BY_RELATIONS, BY_ALL),
+)
+_DEPENDS: Final = array(
+    record(
+        needs={
+            "effect": text(words=("allow", "deny")),
+            "holder": text("Whose policy it is, `user:NAME`; empty for the bucket's"),
+            "policy": text("Its name; empty for the bucket's"),
+            "sid": text(),
+            "index": number("Of the statement, from 0"),
+            "on": array(text(), "Condition keys"),
+        }
+    ),
+    "Statements whose condition asks what else a request says: with other facts the answer may be another",
+)
+_RANGES: Final = array(
+    record(
+        needs={
+            "shown": text("For people"),
+            "start": text("First key"),
+            "end": maybe(text("First not meant; none is the bucket's end")),
+        }
+    )
 )
 _TRIPLE: Final = {"subject": _SUBJECT, "relation": _RELATION, "resource": _RESOURCE}
 _WRITE: Final = record(
@@ -352,15 +380,10 @@ OPERATIONS: Final = (
         body=record(needs={"subject": _SUBJECT, "action": _ACTION, "bucket": _BUCKET}, may=_ASK | _PART),
         answer=record(
             needs={
-                "ranges": array(
-                    record(
-                        needs={
-                            "shown": text("For people"),
-                            "start": text("First key"),
-                            "end": maybe(text("First not meant; none is the bucket's end")),
-                        }
-                    )
-                ),
+                "ranges": _RANGES,
+                "weighed": _WEIGHED,
+                "only_stored": _RANGES | {"description": "Where objects differ: only stored keys are told there"},
+                "depends_on": _DEPENDS,
                 "cursor": maybe(text()),
                 **_AT,
             }
@@ -379,8 +402,12 @@ OPERATIONS: Final = (
                 "classes": array(text(), "All of these, without the excluded ones"),
                 "excluded_classes": array(text()),
                 "excluded": array(text()),
-                "administrators": array(text(), "By their record; on the first page"),
-                "cursor": maybe(text()),
+                "administrators": array(text(), "By their record"),
+                "weighed": _WEIGHED,
+                "elsewhere": array(text(), "Named users of other tenants, as far as their own tenant lets them"),
+                "unlisted": array(text(), "Whom a source allows and nobody can list"),
+                "depends_on": _DEPENDS,
+                "cursor": maybe(text("None after the last page, which may be short before it")),
                 **_AT,
             }
         ),

@@ -7,8 +7,9 @@ import time
 import pytest
 
 from authz.answers import Ask, Change, Filter, Part, Precondition, Stored
-from authz.api import BULK_KEYS, LOG_PAGE, PAGE, permission_of
+from authz.api import BULK_KEYS, LOG_PAGE, PAGE
 from authz.asynchronous import AsyncRelations
+from authz.deciding import permission_of
 from authz.directory import UnknownNameError
 from authz.model import BUNDLES, Facts, Kind, Subject
 from authz.names import WordError

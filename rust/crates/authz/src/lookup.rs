@@ -83,31 +83,23 @@ impl Engine {
         limit: usize,
         moment: &Moment,
     ) -> Result<ResourcePage, AuthzError> {
-        let mut all = Visible::open(self, principal, permission, tenant, bucket, b"", moment)?;
-        let mut page = ResourcePage { ranges: Vec::new(), cursor: None, revision: all.revision() };
-        let mut from = cursor.unwrap_or_default().to_vec();
-        loop {
-            match all.visible(&from) {
-                Next::End => return Ok(page),
-                Next::Skip { to } => from = to.to_vec(),
-                Next::Allowed { until } => {
-                    let end = until.map(<[u8]>::to_vec);
-                    let full = page.ranges.len() == limit;
-                    match page.ranges.last_mut().filter(|last| last.end.as_ref() == Some(&from)) {
-                        Some(last) => last.end = end.clone(),
-                        None if full => {
-                            page.cursor = Some(from);
-                            return Ok(page);
-                        }
-                        None => page.ranges.push(FoundRange { start: from.clone(), end: end.clone() }),
-                    }
-                    match end {
-                        Some(end) => from = end,
-                        None => return Ok(page),
-                    }
-                }
-            }
-        }
+        Ok(page_of(Visible::open(self, principal, permission, tenant, bucket, b"", moment)?, cursor, limit))
+    }
+
+    /// The keys of a bucket on which no deny takes the permission from the principal: where another source's allow counts.
+    #[allow(clippy::too_many_arguments)]
+    pub fn lookup_undenied(
+        &self,
+        principal: Principal,
+        permission: Permission,
+        tenant: TenantId,
+        bucket: BucketId,
+        cursor: Option<&[u8]>,
+        limit: usize,
+        moment: &Moment,
+    ) -> Result<ResourcePage, AuthzError> {
+        let all = Visible::open(self, principal, permission, tenant, bucket, b"", moment)?;
+        Ok(page_of(all.undenied(), cursor, limit))
     }
 
     /// Who has the permission on a place, after `cursor`.
@@ -128,6 +120,34 @@ impl Engine {
             search.spread(grantee, held)?;
         }
         Ok(search.page(permission, cursor, limit))
+    }
+}
+
+/// Up to `limit` ranges from the cursor on.
+fn page_of(mut all: Visible, cursor: Option<&[u8]>, limit: usize) -> ResourcePage {
+    let mut page = ResourcePage { ranges: Vec::new(), cursor: None, revision: all.revision() };
+    let mut from = cursor.unwrap_or_default().to_vec();
+    loop {
+        match all.visible(&from) {
+            Next::End => return page,
+            Next::Skip { to } => from = to.to_vec(),
+            Next::Allowed { until } => {
+                let end = until.map(<[u8]>::to_vec);
+                let full = page.ranges.len() == limit;
+                match page.ranges.last_mut().filter(|last| last.end.as_ref() == Some(&from)) {
+                    Some(last) => last.end = end.clone(),
+                    None if full => {
+                        page.cursor = Some(from);
+                        return page;
+                    }
+                    None => page.ranges.push(FoundRange { start: from.clone(), end: end.clone() }),
+                }
+                match end {
+                    Some(end) => from = end,
+                    None => return page,
+                }
+            }
+        }
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Visible {
     permission: Permission,
     /// What something other than relations grants on the whole bucket: no place takes it away, denies do.
     given: u32,
+    /// Whether the keys are meant that no deny is on, whatever allows them.
+    undenied: bool,
     low: Vec<u8>,
     high: Option<Vec<u8>>,
     window: Window,
@@ -121,7 +123,7 @@ impl Visible {
         // A window that ends where it begins: the first question compiles the first one.
         let window = Window { from: low.clone(), until: Some(low.clone()), ..Window::default() };
         let (also, reach) = (None, Reach::End);
-        Ok(Self { pinned, permission, given: 0, low, high, window, windows: 0, also, reach })
+        Ok(Self { pinned, permission, given: 0, undenied: false, low, high, window, windows: 0, also, reach })
     }
 
     /// The same with an allow on every key that something other than relations gives, a bucket policy say: `isolated`
@@ -129,6 +131,13 @@ impl Visible {
     #[must_use]
     pub fn given(self, relation: Relation) -> Self {
         Self { given: relation.bit(), ..self }
+    }
+
+    /// Instead the keys on which no deny takes the permission away, whether something allows it or not. To be said before
+    /// the first question.
+    #[must_use]
+    pub fn undenied(self) -> Self {
+        Self { undenied: true, ..self }
     }
 
     /// Those of them that the other shows, too.
@@ -267,7 +276,7 @@ impl Visible {
         let mut window = Window { from: from.to_vec(), depends: self.window.depends, ..Window::default() };
         let eval = self.pinned.eval();
         let most = FIRST_WINDOW.saturating_mul(GROWTH.saturating_pow(self.windows.min(8) as u32)).min(WINDOW);
-        Compiler::new(eval, self.pinned.rule(self.permission), self.given, from, &mut window)
+        Compiler::new(eval, self.pinned.rule(self.permission), (self.given, self.undenied), from, &mut window)
             .run(self.high.as_deref(), most);
         self.window = window;
         self.windows += 1;
@@ -289,6 +298,7 @@ struct Compiler<'a> {
     eval: Eval<'a>,
     rule: Rule<'a>,
     given: u32,
+    undenied: bool,
     from: &'a [u8],
     window: &'a mut Window,
     /// The bucket, then prefixes that lie in one another.
@@ -296,10 +306,16 @@ struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    fn new(eval: Eval<'a>, rule: Rule<'a>, given: u32, from: &'a [u8], window: &'a mut Window) -> Self {
+    fn new(
+        eval: Eval<'a>,
+        rule: Rule<'a>,
+        (given, undenied): (u32, bool),
+        from: &'a [u8],
+        window: &'a mut Window,
+    ) -> Self {
         let mut frames = vec![Frame { prefix: Vec::new(), state: eval.bucket() }];
         eval.folder(from, |prefix, state| frames.push(Frame { prefix: prefix.to_vec(), state }));
-        Self { eval, rule, given, from, window, frames }
+        Self { eval, rule, given, undenied, from, window, frames }
     }
 
     fn run(mut self, high: Option<&[u8]>, most: usize) {
@@ -357,7 +373,7 @@ impl<'a> Compiler<'a> {
     fn emit(&mut self, start: Vec<u8>, mut state: State) {
         self.window.depends.and(state.depends);
         state.allow |= self.given;
-        let allowed = state.gives(self.rule);
+        let allowed = if self.undenied { state.deny & self.rule.denies() == 0 } else { state.gives(self.rule) };
         let segments = &mut self.window.segments;
         // What begins where the last began replaces it.
         segments.pop_if(|(last, _)| *last == start);

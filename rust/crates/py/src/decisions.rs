@@ -1,11 +1,15 @@
 //! The whole decision from Python: what a request would be answered, and which statement or tuple decided.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr};
 
-use panthera_authz::{Action, Context, Grantee, Kind, NoRequest, ObjectLookup, Question, Resource, Statement, Subject};
+use panthera_authz::{
+    Action, Context, Delegation, Grantee, Kind, NoRequest, ObjectLookup, Question, Resource, Statement, Subject,
+};
 use panthera_base::UserId;
-use panthera_meta::records::BucketRecord;
+use panthera_meta::keys;
+use panthera_meta::records::{BucketRecord, ShareRecord, UserRecord};
 use panthera_object::StoredObject;
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -38,6 +42,7 @@ impl Core {
         let subject = match who.kind() {
             Kind::Anyone => Subject::Anonymous,
             Kind::User => Subject::User { tenant: who.tenant(), user: UserId(who.id()), admin },
+            Kind::Share => Subject::Share(self.delegation(who)?),
             _ => return Err(invalid(format!("{who} sends no requests"))),
         };
         let action = known(action).ok_or_else(|| invalid(format!("{action} is no action of S3")))?;
@@ -61,6 +66,30 @@ impl Core {
         let tuple = found.tuple.as_ref().map(|granted| granted_out(py, granted));
         let decision = found.decision;
         Ok((decision.allowed(), decision.reason.name(), decision.revision, statement, tuple))
+    }
+}
+
+impl Core {
+    /// The bearer of a share, acting in the right of who made it.
+    fn delegation(&self, share: Grantee) -> PyResult<Delegation> {
+        let unreadable = |error: &dyn Display| invalid(format!("{share} cannot be read: {error}"));
+        let snapshot = self.meta.snapshot().map_err(|error| unreadable(&error))?;
+        let read = |row: &[u8]| match snapshot.get(row) {
+            Ok(Some(value)) => Ok(value.to_vec()),
+            Ok(None) => Err(invalid(format!("{share} or its creator is not there"))),
+            Err(error) => Err(unreadable(&error)),
+        };
+        let row = read(&keys::share(share.tenant(), share.id()))?;
+        let record = ShareRecord::decode(&row).map_err(|error| unreadable(&error))?;
+        let row = read(&keys::user(record.creator))?;
+        let creator = UserRecord::decode(&row).map_err(|error| unreadable(&error))?;
+        Ok(Delegation {
+            tenant: record.tenant,
+            share: record.share,
+            creator: record.creator,
+            creator_admin: creator.tenant_admin || creator.root,
+            bearer: None,
+        })
     }
 }
 

@@ -227,8 +227,9 @@ impl Relations {
         Ok((tuples, page.cursor.map(|cursor| PyBytes::new(py, &cursor))))
     }
 
-    /// The keys of a bucket on which the grantee has the permission, as ranges.
-    #[pyo3(signature = (who, wanted, place, limit, when, cursor = None))]
+    /// The keys of a bucket on which the grantee has the permission, as ranges; with `undenied` those on which no deny
+    /// takes it away, whatever allows it.
+    #[pyo3(signature = (who, wanted, place, limit, when, cursor = None, undenied = false))]
     #[allow(clippy::too_many_arguments)]
     fn lookup_resources<'py>(
         &self,
@@ -239,11 +240,15 @@ impl Relations {
         limit: usize,
         when: MomentIn<'_>,
         cursor: Option<&[u8]>,
+        undenied: bool,
     ) -> PyResult<ResourcesOut<'py>> {
         let (who, wanted, when) = (principal(who)?, permission(wanted)?, moment(when)?);
         let (tenant, bucket) = (TenantId(place.0), BucketId(place.1));
         let page = py
-            .detach(|| self.engine.lookup_resources(who, wanted, tenant, bucket, cursor, limit, &when))
+            .detach(|| match undenied {
+                false => self.engine.lookup_resources(who, wanted, tenant, bucket, cursor, limit, &when),
+                true => self.engine.lookup_undenied(who, wanted, tenant, bucket, cursor, limit, &when),
+            })
             .map_err(raised)?;
         let bytes = |value: &[u8]| PyBytes::new(py, value);
         let ranges = page.ranges.iter().map(|range| (bytes(&range.start), range.end.as_deref().map(bytes))).collect();

@@ -1,0 +1,214 @@
+"""The questions backwards about Amazon's actions equal a filter over the same questions asked one by one.
+
+Belongs here: random small worlds with every source (relations, both kinds of policies, lists, the public access block,
+shares), and what an answer says beside its list. Does not belong here: whether the decision itself is right.
+"""
+
+import json
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from world import World
+
+from authz.answers import Ask, Part, Resources, Subjects
+from authz.api import Relations
+from authz.model import Facts
+from authz.whole import WholeDecision
+from gateway.groups import GROUP, Groups
+from gateway.identity import Who
+from gateway.ops.table import ACTIONS
+from gateway.shares import Offer, Shares
+from gateway.shares import Who as Sharer
+from storage.native import Core, generate_key
+from storage.records import keys
+from storage.records.acl import Grant, Kind, Permission, encode_acl
+from storage.records.bucket import BucketRecord, Ownership, PublicAccessBlock
+
+WORLDS = 60
+STORED = (b"a/1", b"a/2", b"a/b/1", b"b/alice/1", b"b/bob/1", b"c", "é/1".encode(), b"top")
+PROBES = (*STORED, b"a/", b"a/3", b"a/b/", b"a/b/2", b"b/", b"b/carl/9", b"c/", b"cc", "é/2".encode(), b"zz")
+PLACES = ("", "/a/", "/a/b/", "/a/1", "/b/", "/c", "/top")
+RELATIONS = ("reader", "writer", "viewer", "editor", "owner", "deny_read", "deny_all", "deny_write", "isolated")
+ON_KEYS = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:GetObjectTagging", "s3:PutObjectAcl")
+ON_BUCKETS = ("s3:ListBucket", "s3:GetBucketPolicy", "s3:PutBucketPolicy")
+PATHS = ("/*", "/a/*", "/a/1", "/b/${aws:username}/*", "/*/1", "/a/?", "/c", "/é*", "")
+CONDITIONS: tuple[dict[str, Any], ...] = (
+    {},
+    {},
+    {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}},
+    {"Bool": {"aws:SecureTransport": "false"}},
+    {"StringEquals": {"s3:ExistingObjectTag/t": "x"}},
+    {"StringEquals": {"aws:username": "alice"}},
+)
+
+
+class Stage:
+    """Two tenants of a store with the real core; one of them owns a bucket."""
+
+    def __init__(self, world: World, mark: str, chance: random.Random) -> None:
+        self.world, self.chance, self.relations = world, chance, world.relations
+        self.own, self.far, self.bucket = f"own{mark}", f"far{mark}", f"bucket-{mark}"
+        self.numbers: dict[str, int] = {}
+        for tenant, admin, users in ((self.own, "ann", ("alice", "bob")), (self.far, "mal", ("carl",))):
+            self.numbers[tenant] = world.accounts.add_tenant(tenant)["id"]
+            self.numbers[admin] = world.accounts.add_user(tenant, admin, admin=True)["id"]
+            for user in users:
+                self.numbers[user] = world.accounts.add_user(tenant, user)["id"]
+        self.ann = world.caller(self.own, "ann")
+        world.call("CreateBucket", self.bucket, caller=self.ann)
+        self.number = world.number(self.bucket)
+        world.groups.add("devs", tenant=self.own)
+        world.groups.add_member("devs", "user:bob", tenant=self.own)
+        for key in STORED:
+            tags = (("t", chance.choice("xy")),) if chance.random() < 0.5 else ()
+            acl = self.acl() if chance.random() < 0.5 else None
+            owner = self.numbers[chance.choice(("ann", "alice", "mal", "carl"))]
+            world.put_current(self.number, key, tags=tags, acl=acl, owner=owner)
+        self.mine = ["user:ann", "user:alice", "user:bob", "anyone"]
+        self.theirs = [f"user:{self.far}/{name}" for name in ("mal", "carl")]
+
+    def acl(self) -> bytes:
+        users = [Grant(Kind.USER, self.numbers[name], self.permission()) for name in ("alice", "carl", "mal")]
+        groups = [Grant(kind, 0, self.permission()) for kind in (Kind.ALL_USERS, Kind.AUTHENTICATED_USERS)]
+        return encode_acl(tuple(self.chance.sample(users + groups, self.chance.randint(1, 2))))
+
+    def permission(self) -> Permission:
+        return self.chance.choice((Permission.READ, Permission.WRITE, Permission.FULL_CONTROL))
+
+    def relate(self, subject: str, relation: str, place: str) -> None:
+        who = {"isolated": "itself", "owner": "user:alice"}.get(relation, subject)
+        if relation != "isolated" or place.endswith("/"):
+            self.relations.grant(who, relation, f"s3://{self.bucket}{place}", tenant=self.own)
+
+    def principal(self) -> Any:
+        account, far = f"{self.numbers[self.own]:012}", f"{self.numbers[self.far]:012}"
+        users = (f"{account}:user/alice", f"{far}:user/carl", f"{far}:root", f"{account}:root")
+        return self.chance.choice(("*", *({"AWS": f"arn:aws:iam::{user}"} for user in users)))
+
+    def statement(self, *, principal: bool) -> dict[str, Any]:
+        chance = self.chance
+        path = chance.choice(PATHS)
+        actions = chance.choice(("s3:*", "s3:GetObject", "s3:PutObject", "s3:*Object")) if path else "s3:*"
+        found = {
+            "Effect": "Allow" if chance.random() < 0.7 else "Deny",
+            "Action": actions,
+            ("Resource" if chance.random() < 0.85 else "NotResource"): f"arn:aws:s3:::{self.bucket}{path}",
+            "Condition": chance.choice(CONDITIONS),
+        }
+        return found | ({"Principal": self.principal()} if principal else {})
+
+    def document(self, *, principal: bool) -> str:
+        statements = [self.statement(principal=principal) for _ in range(self.chance.randint(1, 3))]
+        return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+    def fill(self) -> None:
+        """Every source, each in half of the worlds."""
+        chance, world = self.chance, self.world
+        subjects = ("user:alice", "group:devs", "authenticated", "anyone", *self.theirs, f"tenant:{self.far}")
+        for _ in range(chance.randint(0, 6)):
+            self.relate(chance.choice(subjects), chance.choice(RELATIONS), chance.choice(PLACES))
+        if chance.random() < 0.7:
+            self.policy(self.document(principal=True))
+        holders = (("user", "alice", self.own), ("group", "devs", self.own), ("user", "carl", self.far))
+        for word, name, tenant in holders:
+            if chance.random() < 0.4:
+                world.identities.put_inline(Who(word, name, tenant), "p", self.document(principal=False))
+        changes: dict[str, Any] = {}
+        if chance.random() < 0.4:
+            changes["ownership"] = chance.choice((Ownership.OBJECT_WRITER, Ownership.BUCKET_OWNER_PREFERRED))
+            changes["acl"] = self.acl()
+        if chance.random() < 0.3:
+            changes["public_access_block"] = PublicAccessBlock(chance.randint(0, 15))
+        self.change(**changes)
+        if chance.random() < 0.5:
+            sharer = Sharer(self.numbers[self.own], self.numbers["ann"], admin=True)
+            offered = Offer(f"s3://{self.bucket}/a/", chance.choice(("view", "edit")))
+            try:
+                self.mine.append(f"share:#{world.shares.create(sharer, offered)['share']}")
+            except Exception as error:  # noqa: BLE001 - what a random world denies to who would share
+                assert "may not" in str(error) or "not share" in str(error) or "only" in str(error), error
+
+    def policy(self, document: str) -> None:
+        self.world.call("PutBucketPolicy", self.bucket, body=document.encode(), caller=self.ann)
+
+    def change(self, **changes: Any) -> None:
+        row = keys.bucket(self.bucket.encode())
+        record = BucketRecord.decode(self.world.store.get(row)).replace(**changes)
+        self.world.store.commit([], [("put", row, record.encode())])
+
+    def can(self, subject: str, action: str, key: bytes | None, facts: Facts) -> bool:
+        path = "" if key is None else f"/{key.decode()}"
+        return self.relations.check(subject, action, f"s3://{self.bucket}{path}", self.ask(facts)).allowed
+
+    def ask(self, facts: Facts) -> Ask:
+        return Ask(facts, tenant=self.own)
+
+    def where(self, subject: str, action: str, facts: Facts, limit: int) -> list[Resources]:
+        pages, part = [], Part(None, limit)
+        while True:
+            page = self.relations.what_can(subject, action, self.bucket, self.ask(facts), part)
+            assert len(page.ranges) <= limit
+            pages.append(page)
+            if page.cursor is None:
+                return pages
+            part = Part(page.cursor, limit)
+
+    def who(self, action: str, key: bytes | None, facts: Facts, limit: int) -> list[Subjects]:
+        path = "" if key is None else f"/{key.decode()}"
+        pages, part = [], Part(None, limit)
+        while True:
+            page = self.relations.who_can(action, f"s3://{self.bucket}{path}", self.ask(facts), part)
+            pages.append(page)
+            if page.cursor is None:
+                return pages
+            part = Part(page.cursor, limit)
+
+
+@pytest.fixture(scope="module")
+def core_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world over the real stores, so that the whole decision answers."""
+    core = Core(str(tmp_path_factory.mktemp("core")), sync=False)
+    world = World(store=core)
+    engine = core.relations()
+
+    def clock() -> int:
+        return world.now_us
+
+    world.relations = Relations(engine, core, clock_us=clock, actions=ACTIONS, whole=WholeDecision(core, core))
+    world.groups = Groups(GROUP, core, world.relations, clock)
+    world.shares = Shares(core, engine, clock, generate_key)
+    yield world
+    core.drain(1)
+
+
+def within(spans: Any, key: bytes) -> bool:
+    return any(span.start <= key and (span.end is None or key < span.end) for span in spans)
+
+
+@pytest.mark.parametrize("seed", range(WORLDS))
+def test_both_equal_a_filter_in_any_world(core_world: World, seed: int) -> None:
+    chance = random.Random(seed)
+    stage = Stage(core_world, f"{seed:03}", chance)
+    stage.fill()
+    facts = chance.choice((Facts(), Facts("10.1.2.3", tls=True), Facts("11.1.2.3", tls=False)))
+    for subject in stage.mine + stage.theirs:
+        for action in chance.sample(ON_KEYS, 2):
+            pages = stage.where(subject, action, facts, chance.choice((1, 2, 5, 1000)))
+            ranges = [one for page in pages for one in page.ranges]
+            varying = [one for page in pages for one in page.only_stored]
+            for key in PROBES:
+                expected = stage.can(subject, action, key, facts) and (key in STORED or not within(varying, key))
+                assert within(ranges, key) is expected, (subject, action, key, ranges, varying)
+    for action, key in [(chance.choice(ON_KEYS), key) for key in PROBES[::3]] + [(one, None) for one in ON_BUCKETS]:
+        pages = stage.who(action, key, facts, chance.choice((1, 2, 1000)))
+        listed = [one for page in pages for one in (*page.subjects, *page.administrators)]
+        assert len(listed) == len(set(listed))
+        expected_here = {one for one in stage.mine if stage.can(one, action, key, facts)}
+        assert set(listed) - set(stage.theirs) == expected_here, (action, key)
+        for one in stage.theirs:
+            named = one in listed
+            covered = any(page.classes or page.unlisted for page in pages)
+            assert stage.can(one, action, key, facts) <= (named or covered), (action, key, one)
+            assert named <= stage.can(one, action, key, facts), (action, key, one)
