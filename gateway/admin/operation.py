@@ -168,7 +168,8 @@ def endpoint(operation: Operation, services: AdminServices) -> Callable[[Request
     async def serve(request: Request) -> Response:
         viewer, credential = None, None
         if operation.access is not Access.NOBODY:
-            viewer, credential = await run_in_threadpool(_viewer, request, operation.access, services)
+            sent = request.headers.get("authorization", "")
+            viewer, credential = await run_in_threadpool(viewer_of, sent, operation.access, services)
         call = Call(
             services=services,
             viewer=viewer,
@@ -231,9 +232,11 @@ def rendered(value: object, viewer: int | None) -> object:
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
 
 
-def _viewer(request: Request, access: Access, services: AdminServices) -> tuple[int | None, CredentialRecord | None]:
-    """The tenant whose administrator or user asks, None for root; and the credential. Refusal 401 or 403."""
-    credential = services.accounts.credential(*_basic(request.headers.get("authorization", "")))
+def viewer_of(sent: str, access: Access, services: AdminServices) -> tuple[int | None, CredentialRecord | None]:
+    """The tenant whose administrator or user asks, None for root; and the credential. Refusal 401 or 403. `sent` is the
+    header Authorization.
+    """
+    credential = services.accounts.credential(*_basic(sent))
     if credential is not None and credential.root:
         return None, credential
     if access is Access.ROOT:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from authz.answers import (
@@ -27,7 +28,7 @@ from authz.api import PAGE
 from authz.asynchronous import AsyncRelations
 from authz.model import Facts
 from authz.writing import CHANGES
-from gateway.admin.operation import Access, Call, Operation, Param, rendered
+from gateway.admin.operation import Access, Call, Operation, Param, rendered, viewer_of
 from gateway.admin.problems import Refusal
 from gateway.admin.shapes import Json, array, flag, maybe, number, record, text
 from gateway.errors import AccountError
@@ -266,10 +267,21 @@ async def _watch(call: Call) -> Response:
 async def _events(call: Call, face: AsyncRelations, start: int, tenant: int | None) -> AsyncIterator[str]:
     mark, relations = object(), face.relations
     call.services.watchers.add(mark)
+
+    def still() -> bool:
+        """Whether the caller may go on: its key may be removed while it watches."""
+        try:
+            viewer, _ = viewer_of(call.headers.get("authorization", ""), Access.TENANT, call.services)
+        except Refusal:
+            return False
+        return viewer == call.viewer
+
     try:
         yield f"id: {relations.mark(start, tenant)}\nevent: position\ndata: {{}}\n\n"
         going = call.services.ready
         async for entry in face.follow(start, tenant, heartbeat_s=WATCH_HEARTBEAT_S, going=going):
+            if not await run_in_threadpool(still):
+                return
             yield ": heartbeat\n\n" if entry is None else _event(entry, call.viewer)
     finally:
         call.services.watchers.discard(mark)

@@ -15,7 +15,8 @@ Handler = Callable[[Call], Answer]
 
 Also = tuple[tuple[str, str], ...]
 """What a request may carry and the action it then asks for too: a header (`x-amz-tagging`; `x-amz-grant-*` for a
-beginning). A query key (`?versionId`) puts its action in the place of the row's own."""
+beginning; `if-match=` for one that says something else than `*`), a query key that is there (`+versionId`) or is not
+(`-versionId`). A query key with `?` (`?versionId`) puts its action in the place of the row's own."""
 
 CoreRow = tuple[str, str, str, tuple[str, ...], str | None, tuple[str, ...], str, Also, str, str, str, int]
 """The border's form of a row: `storage._core.Row`."""

@@ -79,8 +79,18 @@ def _row(
 
 _TAGS: Final = (("x-amz-tagging", "s3:PutObjectTagging"),)
 _ACL: Final = (("x-amz-acl", "s3:PutObjectAcl"), ("x-amz-grant-*", "s3:PutObjectAcl"))
+_COMPARES: Final = (("if-match=", "s3:GetObject"), ("if-none-match=", "s3:GetObject"))
+"""Whoever may not read an object must not find out about it by comparing it. Whether there is one, `*`, tells a write
+anyway (AWS: "conditional deletes with a specific ETag value require both")."""
 _CREATION: Final = (*_TAGS, *_ACL)
 """What creating an object may ask for beside s3:PutObject."""
+_WRITE: Final = (*_CREATION, *_COMPARES)
+_DELETION: Final = (
+    *_COMPARES,
+    ("x-amz-if-match-last-modified-time", "s3:GetObject"),
+    ("x-amz-if-match-size", "s3:GetObject"),
+)
+_READ_TOO: Final = (("-versionId", "s3:GetObject"), ("+versionId", "s3:GetObjectVersion"))
 _BYPASS: Final = (("x-amz-bypass-governance-retention", "s3:BypassGovernanceRetention"),)
 _NEW_BUCKET: Final = (
     ("x-amz-acl", "s3:PutBucketAcl"),
@@ -104,20 +114,20 @@ _MODEL: Final = (
     _row("GetBucketLocation", "GET bucket ?location", "s3:GetBucketLocation", handler=buckets.get_bucket_location),
     _row("CreateSession", "GET bucket ?session", "s3express:CreateSession"),
     # Objects
-    _row("PutObject", "PUT object", "s3:PutObject", also=_CREATION, native=True, event="s3:ObjectCreated:Put"),
+    _row("PutObject", "PUT object", "s3:PutObject", also=_WRITE, native=True, event="s3:ObjectCreated:Put"),
     _row("PostObject", "POST bucket", "s3:PutObject", also=_CREATION, native=True,
          event="s3:ObjectCreated:Post", auth=Auth.FORM),
-    _row("CopyObject", "PUT object", "s3:PutObject", also=_CREATION, native=True, header="x-amz-copy-source",
+    _row("CopyObject", "PUT object", "s3:PutObject", also=_WRITE, native=True, header="x-amz-copy-source",
          event="s3:ObjectCreated:Copy"),
     _row("GetObject", "GET object", "s3:GetObject", version="s3:GetObjectVersion", native=True, params=_GET_PARAMS,
          reveal="404"),
     _row("HeadObject", "HEAD object", "s3:GetObject", version="s3:GetObjectVersion", native=True, params=_GET_PARAMS,
          reveal="404"),
     _row("GetObjectAttributes", "GET object ?attributes", "s3:GetObjectAttributes",
-         version="s3:GetObjectVersionAttributes", native=True, params="versionId",
+         version="s3:GetObjectVersionAttributes", also=_READ_TOO, native=True, params="versionId",
          reveal="404"),
-    _row("DeleteObject", "DELETE object", "s3:DeleteObject", version="s3:DeleteObjectVersion", also=_BYPASS,
-         native=True, params="versionId",
+    _row("DeleteObject", "DELETE object", "s3:DeleteObject", version="s3:DeleteObjectVersion",
+         also=(*_BYPASS, *_DELETION), native=True, params="versionId",
          event="s3:ObjectRemoved:Delete"),
     _row("DeleteObjects", "POST bucket ?delete", "s3:DeleteObject", also=_BYPASS, native=True,
          event="s3:ObjectRemoved:Delete"),
@@ -133,7 +143,7 @@ _MODEL: Final = (
     _row("CreateMultipartUpload", "POST object ?uploads", "s3:PutObject", also=_CREATION, native=True),
     _row("UploadPart", "PUT object ?partNumber&uploadId", "s3:PutObject", native=True),
     _row("UploadPartCopy", "PUT object ?partNumber&uploadId", "s3:PutObject", native=True, header="x-amz-copy-source"),
-    _row("CompleteMultipartUpload", "POST object ?uploadId", "s3:PutObject", native=True,
+    _row("CompleteMultipartUpload", "POST object ?uploadId", "s3:PutObject", also=_COMPARES, native=True,
          event="s3:ObjectCreated:CompleteMultipartUpload"),
     _row("AbortMultipartUpload", "DELETE object ?uploadId", "s3:AbortMultipartUpload", native=True),
     _row("ListParts", "GET object ?uploadId", "s3:ListMultipartUploadParts", native=True,
@@ -310,7 +320,7 @@ _MODEL: Final = (
 _LINKS: Final = (
     _row("GetSharedObject", "GET link", "s3:GetObject", native=True, auth=Auth.LINK, reveal="404"),
     _row("HeadSharedObject", "HEAD link", "s3:GetObject", native=True, auth=Auth.LINK, reveal="404"),
-    _row("PutSharedObject", "PUT link", "s3:PutObject", also=_CREATION, native=True, auth=Auth.LINK,
+    _row("PutSharedObject", "PUT link", "s3:PutObject", also=_WRITE, native=True, auth=Auth.LINK,
          event="s3:ObjectCreated:Put"),
     _row("ListSharedFolder", "GET link-folder", "s3:ListBucket", native=True, auth=Auth.LINK,
          params="list-type delimiter encoding-type max-keys continuation-token start-after"),

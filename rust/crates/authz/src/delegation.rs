@@ -8,7 +8,7 @@ use panthera_base::{TenantId, Timestamp, UserId};
 
 use crate::authorizer::Authorizer;
 use crate::condition::Facts;
-use crate::decision::{Decision, Question, Reason, Subject, Verdict};
+use crate::decision::{Decision, Question, Reason, Resource, Subject, Verdict};
 use crate::engine::{Engine, Moment, Spot};
 use crate::listing::Listing;
 use crate::model::{Grantee, Place, Relation, Target};
@@ -44,21 +44,27 @@ impl Authorizer {
     pub(crate) fn delegated(&self, question: &Question<'_>, by: &Delegation, own: Decision) -> Decision {
         let creator = by.creator();
         let same = self.judge(&Question { subject: &creator, ..*question });
-        let refused = Decision { verdict: Verdict::Deny, reason: Reason::CreatorMayNot, revision: own.revision };
-        if !same.allowed() || by.tenant != question.resource.tenant {
-            return refused;
+        match same.allowed() && self.creator_may_share(question, by) {
+            true => own,
+            false => Decision { verdict: Verdict::Deny, reason: Reason::CreatorMayNot, revision: own.revision },
         }
-        let (Some(engine), Ok(principal)) = (self.engine(), Grantee::user(by.tenant, by.creator)) else {
-            return refused;
-        };
-        let principal = Principal { grantee: principal, admin: by.creator_admin };
-        let (bucket, key) = (question.resource.bucket.map(|b| b.id), question.resource.key);
-        let Some(bucket) = bucket else { return refused };
+    }
+
+    /// Whether the creator of a share may share what is asked about.
+    fn creator_may_share(&self, question: &Question<'_>, by: &Delegation) -> bool {
+        let Resource { tenant, bucket, key, .. } = question.resource;
+        let (Some(engine), Ok(grantee)) = (self.engine(), Grantee::user(by.tenant, by.creator)) else { return false };
+        let Some(bucket) = bucket.filter(|_| tenant == by.tenant).map(|bucket| bucket.id) else { return false };
+        let who = Principal { grantee, admin: by.creator_admin };
         let spot = key.map_or(Spot::Bucket(bucket), |key| Spot::Object(bucket, key));
-        match engine.check(principal, Permission::Share, by.tenant, spot, &self.moment(question.context)) {
-            Ok(answer) if answer.allowed => own,
-            _ => refused,
-        }
+        let answer = engine.check(who, Permission::Share, by.tenant, spot, &self.moment(question.context));
+        answer.is_ok_and(|answer| answer.allowed)
+    }
+
+    /// Whether the bearer of a share may learn that a key is missing, once its own relations say so: who shares it would.
+    pub(crate) fn delegated_reveals(&self, question: &Question<'_>, by: &Delegation) -> bool {
+        let creator = by.creator();
+        self.reveals_alone(&Question { subject: &creator, ..*question }) && self.creator_may_share(question, by)
     }
 
     /// What a share's listing may show, once its own relations say so: what its creator sees, too, and may share.

@@ -129,6 +129,15 @@ impl Authorizer {
     /// Whether who was allowed to ask for a key may learn that it is missing: who would see it in a listing if it were
     /// there. The question's action is `s3:ListBucket`, its key the one asked for.
     pub fn reveals(&self, question: &Question<'_>) -> bool {
+        let own = self.reveals_alone(question);
+        match question.subject {
+            Subject::Share(by) if own => self.delegated_reveals(question, by),
+            _ => own,
+        }
+    }
+
+    /// The same by what the subject itself was granted.
+    pub(crate) fn reveals_alone(&self, question: &Question<'_>) -> bool {
         if self.judge(&question.on_bucket()).allowed() {
             return true;
         }

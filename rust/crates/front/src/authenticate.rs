@@ -41,6 +41,16 @@ impl Identity {
         Self { caller, how: None, signed_at: None }
     }
 
+    /// AccessDenied for a presigned URL whose signature does not cover which operation it is: whoever was given one
+    /// could turn it into another. Headers signed so are the sender's own.
+    pub fn signed_for<'a>(&self, mut words: impl Iterator<Item = &'a str>) -> S3Result<()> {
+        let old = matches!(self.how, Some((SignatureVersion::V2, "QueryString")));
+        match words.find(|word| old && !auth::sigv2_covers(word)) {
+            None => Ok(()),
+            Some(word) => Err(S3Error::new(ErrorCode::AccessDenied).field("ParametersNotSigned", word)),
+        }
+    }
+
     fn of(record: CredentialRecord, how: (SignatureVersion, &'static str), signed_at: Option<Timestamp>) -> Self {
         let caller = Caller {
             subject: Subject::User {

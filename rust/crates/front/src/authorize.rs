@@ -11,9 +11,8 @@ use panthera_authz::{
     Action, Authentication, Context, Listing, ObjectLookup, Question, RequestFacts, Resource, Subject, Visible,
 };
 use panthera_base::{ErrorCode, S3Error, S3Result, TenantId};
-use panthera_meta::keys;
-use panthera_meta::records::{BucketRecord, UserRecord};
-use panthera_object::{Document, Sent, StoredObject};
+use panthera_meta::records::BucketRecord;
+use panthera_object::{Document, Sent, StoredObject, owns};
 use panthera_wire::auth::SignatureVersion;
 use panthera_wire::headers;
 
@@ -24,6 +23,7 @@ use crate::table::{Asks, Auth, Reveal};
 
 pub(crate) const CREATE_BUCKET: Action = Action("s3:CreateBucket");
 const PUT_OBJECT: Action = Action("s3:PutObject");
+const GET_OBJECT: Action = Action("s3:GetObject");
 const LIST_BUCKET: Action = Action("s3:ListBucket");
 
 /// What the server knows of the request, for step 5 and for what operations ask further.
@@ -90,8 +90,11 @@ pub(crate) fn authorize(
     }
     let visible = permitted(shared, (matched, known), headers, context, side)?;
     let addressed = entered.map(|entered| &entered.bucket).or(bucket);
-    match (head.headers.get("x-amz-expected-bucket-owner"), addressed) {
-        (Some(expected), Some(bucket)) if !owns(shared, expected, bucket)? => Err(ErrorCode::AccessDenied.into()),
+    let expected = [headers, &head.headers].into_iter().find_map(|all| all.get("x-amz-expected-bucket-owner"));
+    match (expected, addressed) {
+        (Some(expected), Some(bucket)) if !owns(&*shared.meta, expected, bucket)? => {
+            Err(ErrorCode::AccessDenied.into())
+        }
         _ => Ok(visible),
     }
 }
@@ -111,26 +114,23 @@ fn permitted(
         Subject::Anonymous => TenantId(0),
     };
     let version = matched.query.get("versionId");
-    // What is created is not what is stored under the key so far.
-    let stored = bucket.zip(key).filter(|_| matched.row.action != PUT_OBJECT && !empty);
+    let stored = bucket.zip(key).filter(|_| !empty);
     let stored = stored.map(|(bucket, key)| StoredObject { meta: &*shared.meta, bucket, key, version });
-    let resource = Resource {
-        tenant: bucket.map_or(own, |b| b.tenant),
-        bucket: bucket.map(|b| &**b),
-        name,
-        key,
-        object: stored.as_ref().map(|object| object as &dyn ObjectLookup),
-    };
+    let (tenant, bucket) = (bucket.map_or(own, |b| b.tenant), bucket.map(|b| &**b));
     let request = &Sent { headers, query: &matched.query, document: document(matched, known) };
     // DeleteObjects asks for each key it names: nobody needs a right on the bucket to send it.
     let asked = matched.row.actions(headers, &matched.query).filter(|_| !matched.row.asks_each_key());
     let mut visible = None;
     for action in asked {
+        // What is created is not what is stored under the key so far; its conditions are about that.
+        let stored = stored.as_ref().filter(|_| matched.row.action != PUT_OBJECT || action == GET_OBJECT);
+        let object = stored.map(|object| object as &dyn ObjectLookup);
+        let resource = Resource { tenant, bucket, name, key, object };
         let listing = ask(shared, (matched, known), &Question { subject, action, resource, context, request });
         match listing {
             Listing::Denied(decision) if matched.row.auth != Auth::None => {
                 let refused = S3Error::new(ErrorCode::AccessDenied).detail(format_args!("{:?}", decision.reason));
-                return Err(missing_all_the_same(shared, matched, known, context, stored.as_ref()).unwrap_or(refused));
+                return Err(missing_all_the_same(shared, matched, known, context, stored).unwrap_or(refused));
             }
             Listing::Filtered(names) => visible = Some(names),
             Listing::Denied(_) | Listing::Everything => {}
@@ -139,8 +139,8 @@ fn permitted(
     Ok(visible)
 }
 
-/// The headers that operations will read: those sent, those a presigned URL carries in its query, and for forms the
-/// fields that stand for headers. What is decided here must be what is done later.
+/// The headers that operations will read: those sent and those a presigned URL carries in its query; of a form, only the
+/// fields that stand for headers, the first of those that mean the same. What is decided here must be what is done later.
 fn meant_headers<'a>(matched: &Matched<'_>, known: &Known, sent: &'a HeaderMap) -> S3Result<Cow<'a, HeaderMap>> {
     let hoisted =
         |(name, _): &(String, String)| name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"));
@@ -148,7 +148,14 @@ fn meant_headers<'a>(matched: &Matched<'_>, known: &Known, sent: &'a HeaderMap) 
         return Ok(Cow::Borrowed(sent));
     }
     let mut headers = sent.clone();
-    headers::adopt_hoisted(&mut headers, &matched.query.0)?;
+    if known.form.fields.is_empty() {
+        headers::adopt_hoisted(&mut headers, &matched.query.0)?;
+        return Ok(Cow::Owned(headers));
+    }
+    let unread = |name: &HeaderName| name.as_str().starts_with("x-amz-") || name.as_str().starts_with("if-");
+    for name in sent.keys().filter(|name| unread(name)) {
+        headers.remove(name);
+    }
     for (name, value) in &known.form.fields {
         let name = match name.as_str() {
             "acl" => "x-amz-acl",
@@ -157,7 +164,7 @@ fn meant_headers<'a>(matched: &Matched<'_>, known: &Known, sent: &'a HeaderMap) 
             _ => continue,
         };
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value)) {
-            headers.insert(name, value);
+            headers.append(name, value);
         }
     }
     Ok(Cow::Owned(headers))
@@ -201,17 +208,6 @@ fn missing_all_the_same(
     let asked = Concealed::of(matched, known, context)?;
     let missing = asked.reveals(shared) && matches!(stored?.access(), Ok(None));
     missing.then(|| S3Error::new(ErrorCode::NoSuchKey).field("Key", String::from_utf8_lossy(&asked.key)))
-}
-
-/// Whether the header names the bucket's owner: by account (the tenant's number in 12 digits) or by canonical id.
-fn owns(shared: &Shared, expected: &HeaderValue, bucket: &BucketRecord) -> S3Result<bool> {
-    if expected.as_bytes() == format!("{:012}", bucket.tenant.0).as_bytes() {
-        return Ok(true);
-    }
-    let snapshot = shared.meta.snapshot().map_err(S3Error::internal)?;
-    let Some(row) = snapshot.get(&keys::user(bucket.owner)).map_err(S3Error::internal)? else { return Ok(false) };
-    let owner = UserRecord::decode(row).map_err(S3Error::internal)?;
-    Ok(expected.as_bytes() == panthera_wire::hex::encode_32(&owner.canonical_id))
 }
 
 /// What a missing key is told by: who asked, and for which key of which bucket. Kept only for rows that reveal.

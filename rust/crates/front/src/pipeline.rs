@@ -212,6 +212,7 @@ fn authenticate(
         Auth::None => (Identity::anonymous(), BodyAuth::Unsigned),
         _ => shared.verifier.request(&*snapshot, &signed_head(head, matched), matched.now)?,
     };
+    identity.signed_for(matched.row.words())?;
     let bucket = find_bucket(&shared.buckets, &*snapshot, matched)?;
     let payload = body.protected(lengths, protection);
     let form = Form::default();

@@ -29,8 +29,9 @@ pub struct Row {
     pub params: Vec<String>,
     /// The action asked of authorization.
     pub action: String,
-    /// What else is asked when the request carries more: a header (`x-amz-tagging`, `x-amz-grant-*`) adds its action,
-    /// a query key (`?versionId`) puts its action in the place of the first.
+    /// What else is asked when the request carries more: a header (`x-amz-tagging`, `x-amz-grant-*`) adds its action, one
+    /// with `=` behind it (`if-match=`) only when it says something else than `*`; a query key (`?versionId`) puts its
+    /// action in the place of the first, `+versionId` adds one when it is there, `-versionId` when it is not.
     pub also: Vec<(String, String)>,
     /// `404` or `403`.
     pub reveal: String,
@@ -145,9 +146,13 @@ pub struct Operation {
 enum Also {
     /// A query key: instead of the row's own.
     Instead(String, Action),
+    /// A query key that is there (`true`) or is not: too.
+    Query(String, bool, Action),
     /// A header, or a header's beginning: too.
     Header(String, Action),
     Headers(String, Action),
+    /// A header that compares with what is stored: whatever is not `*`, which asks only whether something is.
+    Compares(String, Action),
 }
 
 impl Operation {
@@ -189,8 +194,11 @@ impl Operation {
             Also::Instead(key, action) if query.get(key).is_some() => Some(*action),
             _ => None,
         });
-        let more = self.also.iter().filter_map(|also| match also {
+        let compares = |name: &str| headers.get_all(name).iter().any(|value| value.as_bytes().trim_ascii() != b"*");
+        let more = self.also.iter().filter_map(move |also| match also {
+            Also::Query(key, there, action) => (query.get(key).is_some() == *there).then_some(*action),
             Also::Header(name, action) => headers.contains_key(name.as_str()).then_some(*action),
+            Also::Compares(name, action) => compares(name).then_some(*action),
             Also::Headers(start, action) => {
                 headers.keys().any(|name| name.as_str().starts_with(start.as_str())).then_some(*action)
             }
@@ -202,10 +210,12 @@ impl Operation {
 
 fn also((what, action): &(String, String)) -> Also {
     let action = Action(intern(action));
-    match (what.strip_prefix('?'), what.strip_suffix('*')) {
-        (Some(key), _) => Also::Instead(key.to_owned(), action),
-        (None, Some(start)) => Also::Headers(start.to_owned(), action),
-        (None, None) => Also::Header(what.clone(), action),
+    match (what.split_at_checked(1), what.strip_suffix(['*', '='])) {
+        (Some(("?", key)), _) => Also::Instead(key.to_owned(), action),
+        (Some((sign @ ("+" | "-"), key)), _) => Also::Query(key.to_owned(), sign == "+", action),
+        (_, Some(name)) if what.ends_with('=') => Also::Compares(name.to_owned(), action),
+        (_, Some(start)) => Also::Headers(start.to_owned(), action),
+        (_, None) => Also::Header(what.clone(), action),
     }
 }
 
@@ -366,6 +376,11 @@ impl Operation {
     fn specificity(&self) -> (usize, usize, bool) {
         let valued = self.selectors.iter().filter(|s| s.value.is_some()).count();
         (self.selectors.len(), valued, self.header.is_some())
+    }
+
+    /// The query keys that choose it by being there.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.selectors.iter().filter(|selector| selector.value.is_none()).map(|selector| selector.key.as_str())
     }
 
     /// Whether the query key means something to it.

@@ -221,3 +221,30 @@ fn only_operations_that_list_are_asked_for_names() {
     assert_eq!([asks("HeadBucket"), asks("ListBuckets")], [Asks::Bucket, Asks::Buckets]);
     assert_eq!([asks("GetObject"), asks("GetBucketPolicy"), asks("DeleteObjects")], [Asks::Action; 3]);
 }
+
+#[test]
+fn what_a_request_carries_adds_what_is_asked() {
+    let also = [
+        ("?versionId", "s3:Version"),
+        ("+versionId", "s3:Dated"),
+        ("-versionId", "s3:Current"),
+        ("x-amz-tagging", "s3:Tag"),
+        ("x-amz-grant-*", "s3:Grant"),
+        ("if-match=", "s3:Compare"),
+    ];
+    let also = also.map(|(what, action)| (what.to_owned(), action.to_owned())).to_vec();
+    let table = Table::load(&[Row { also, ..row("GetObject", "GET object", "versionId") }]).unwrap();
+    let asked = |sent: &[(&'static str, &'static str)], text: &str| -> String {
+        let headers = sent.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        let actions: Vec<&str> = table.operations()[0].actions(&headers, &query(text)).map(|action| action.0).collect();
+        actions.join(" ").replace("s3:", "")
+    };
+    assert_eq!(asked(&[], ""), "GetObject Current");
+    assert_eq!(asked(&[], "versionId=1"), "Version Dated");
+    assert_eq!(asked(&[("x-amz-tagging", ""), ("x-amz-grant-read", "x")], ""), "GetObject Current Tag Grant");
+    assert_eq!(asked(&[("if-match", " * ")], ""), "GetObject Current");
+    for etag in ["x", "\"x\", *", "**", ""] {
+        assert_eq!(asked(&[("if-match", etag)], ""), "GetObject Current Compare", "{etag}");
+    }
+    assert_eq!(asked(&[("if-match", "*"), ("if-match", "x")], ""), "GetObject Current Compare");
+}

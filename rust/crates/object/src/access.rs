@@ -2,14 +2,14 @@
 //!
 //! Belongs here: the object operations' side of the authorizer's questions. Does not belong here: any decision.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use panthera_authz::{
     Action, NotUnderstood, ObjectAccess, ObjectLookup, Question, RequestFacts, Resource, Trail, Unaudited,
 };
 use panthera_base::limits::OBJECT_TAGS;
 use panthera_base::{ErrorCode, S3Error, S3Result};
-use panthera_meta::records::{BucketRecord, tag};
-use panthera_meta::{MetaError, Metastore};
+use panthera_meta::records::{BucketRecord, UserRecord, tag};
+use panthera_meta::{MetaError, Metastore, keys};
 use panthera_wire::tagging;
 use panthera_wire::xml::Reader;
 
@@ -47,6 +47,17 @@ impl ObjectLookup for StoredObject<'_> {
                 .collect(),
         }))
     }
+}
+
+/// Whether a header names the bucket's owner: by account (the tenant's number in 12 digits) or by canonical id.
+pub fn owns(meta: &dyn Metastore, expected: &HeaderValue, bucket: &BucketRecord) -> S3Result<bool> {
+    if expected.as_bytes() == format!("{:012}", bucket.tenant.0).as_bytes() {
+        return Ok(true);
+    }
+    let snapshot = meta.snapshot().map_err(S3Error::internal)?;
+    let Some(row) = snapshot.get(&keys::user(bucket.owner)).map_err(S3Error::internal)? else { return Ok(false) };
+    let owner = UserRecord::decode(row).map_err(S3Error::internal)?;
+    Ok(expected.as_bytes() == panthera_wire::hex::encode_32(&owner.canonical_id))
 }
 
 /// Waits until what was decided about other tenants' resources is written down. An error ends the request: nothing of
@@ -170,6 +181,32 @@ impl RequestFacts for Call {
 
     fn copy_source(&self) -> Result<Option<Vec<u8>>, NotUnderstood> {
         copy_source(&self.headers)
+    }
+}
+
+/// A request that gives a new object the tags of another one.
+pub(crate) struct Copied<'a> {
+    /// The request.
+    pub call: &'a Call,
+    /// The tags.
+    pub tags: &'a [(String, String)],
+}
+
+impl RequestFacts for Copied<'_> {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.call.header(name)
+    }
+
+    fn query(&self, name: &str) -> Option<&str> {
+        self.call.query(name)
+    }
+
+    fn tags(&self) -> Result<Vec<(String, String)>, NotUnderstood> {
+        Ok(self.tags.to_vec())
+    }
+
+    fn copy_source(&self) -> Result<Option<Vec<u8>>, NotUnderstood> {
+        self.call.copy_source()
     }
 }
 

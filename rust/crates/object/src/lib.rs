@@ -22,7 +22,7 @@ mod service;
 mod shares;
 mod write;
 
-pub use access::{Document, Sent, StoredObject, settled};
+pub use access::{Document, Sent, StoredObject, owns, settled};
 pub use mounts::{Mounted, Mounts, not_through_a_mount};
 pub use service::ObjectService;
 pub use shares::{Standing, by_secret, standing};

@@ -14,7 +14,7 @@ use panthera_meta::{Snapshot, keys};
 use panthera_wire::conditions::{Conditions, Outcome, evaluate};
 use panthera_wire::headers::{self, CopySource};
 
-use crate::access::StoredObject;
+use crate::access::{Copied, StoredObject, owns};
 use crate::api::Call;
 use crate::commit::meta_error;
 use crate::mounts::Mounts;
@@ -42,6 +42,10 @@ pub(crate) struct Source {
     pub by_version: bool,
     /// The version.
     pub record: ObjectRecord,
+    /// Its bucket's name, its version as named, the share it is named through.
+    name: String,
+    version: Option<String>,
+    share: Option<Subject>,
 }
 
 impl Source {
@@ -64,6 +68,11 @@ impl ObjectService {
         let bucket = bucket_named(&*snapshot, &source.bucket)?;
         let named = Named { source, wanted, bucket, share: None };
         self.authorize_source(&named, call)?;
+        if let Some(expected) = call.headers.get("x-amz-source-expected-bucket-owner")
+            && !owns(&*self.meta, expected, &named.bucket)?
+        {
+            return Err(ErrorCode::AccessDenied.into());
+        }
         let named = self.through_mount(&*snapshot, named, call)?;
         let found = find(&*snapshot, named.bucket.id, named.bucket.versioning, &named.source.key, wanted)?;
         let Some(view) = found.filter(|view| !view.delete_marker() || wanted != Wanted::Current) else {
@@ -80,7 +89,9 @@ impl ObjectService {
             return Err(precondition_failed("x-amz-copy-source-If-*"));
         }
         let record = view.to_record().map_err(S3Error::internal)?;
-        Ok(Source { bucket: named.bucket, key: named.source.key, by_version: wanted != Wanted::Current, record })
+        let CopySource { bucket: name, key, version } = named.source;
+        let by_version = wanted != Wanted::Current;
+        Ok(Source { bucket: named.bucket, key, by_version, record, name, version, share: named.share })
     }
 
     /// A source below a mount is where the share leads.
@@ -103,6 +114,31 @@ impl ObjectService {
             Wanted::Null | Wanted::Version(_) => "s3:GetObjectVersion",
         };
         if self.may(named, action, Some(&named.source.key), call) {
+            return Ok(());
+        }
+        Err(ErrorCode::AccessDenied.into())
+    }
+
+    /// AccessDenied unless the caller may read the source's tags and give them to the copy: a copy is no way around
+    /// what is said of tags.
+    pub(crate) fn authorize_tags(&self, source: &Source, call: &Call) -> S3Result<()> {
+        let Source { bucket, key, version, record, .. } = source;
+        if record.tags.is_empty() {
+            return Ok(());
+        }
+        let stored = StoredObject { meta: &*self.meta, bucket, key, version: version.as_deref() };
+        let read = match source.by_version {
+            false => "s3:GetObjectTagging",
+            true => "s3:GetObjectVersionTagging",
+        };
+        let (tenant, name, key) = (bucket.tenant, &*source.name, Some(&**key));
+        let resource = Resource { tenant, bucket: Some(bucket), name, key, object: Some(&stored) };
+        let question = call.question(read);
+        let from = Question { subject: source.share.as_ref().unwrap_or(question.subject), resource, ..question };
+        let question = call.question("s3:PutObjectTagging");
+        let request = &Copied { call, tags: &record.tags };
+        let to = Question { resource: Resource { key: Some(&call.key), ..question.resource }, request, ..question };
+        if self.authz.decide(&from).allowed() && self.authz.decide(&to).allowed() {
             return Ok(());
         }
         Err(ErrorCode::AccessDenied.into())

@@ -58,6 +58,9 @@ impl ObjectService {
         let source = self.copy_source(&call)?;
         check_size(source.record.size)?;
         refuse_no_change(&call, &source, &wishes)?;
+        if wishes.tagging == Directive::Copy {
+            self.authorize_tags(&source, &call)?;
+        }
         let owned = self.owned(&call, &call.headers)?;
         settled(call.context.trail.as_deref()).await?;
         let record = destination(&call, &source, &wishes, owned)?;

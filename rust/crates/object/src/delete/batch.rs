@@ -108,15 +108,21 @@ impl ObjectService {
         let key = entry.key.as_bytes();
         let action = Action(if entry.version.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" });
         let Shared { bucket, bucket_name, caller, context, ref sent, mounts } = shared;
-        if mounts.covering(key).is_some() {
-            return Err(not_through_a_mount("DeleteObjects"));
-        }
         let object = StoredObject { meta: &*self.meta, bucket, key, version: entry.version.as_deref() };
         let (tenant, name) = (bucket.tenant, bucket_name);
         let resource = Resource { tenant, bucket: Some(bucket), name, key: Some(key), object: Some(&object) };
         let question = Question { subject: &caller.subject, action, resource, context, request: sent };
-        if !self.authz.decide(&question).allowed() {
+        // Whoever may not read what is stored must not find out about it by comparing.
+        let reads = match entry.conditions.compares() {
+            true => Some(Action(if entry.version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" })),
+            false => None,
+        };
+        if !reads.into_iter().chain([action]).all(|action| self.authz.decide(&question.of(action)).allowed()) {
             return Err(ErrorCode::AccessDenied.into());
+        }
+        // Said after the decision: only who may delete here hears that it cannot be done.
+        if mounts.covering(key).is_some() {
+            return Err(not_through_a_mount("DeleteObjects"));
         }
         check_key(key)?;
         Ok(Deletion {

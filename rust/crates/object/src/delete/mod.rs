@@ -61,6 +61,12 @@ impl Conditions {
         *self == Self::default()
     }
 
+    /// Whether they compare with what is stored, beyond whether something is.
+    fn compares(&self) -> bool {
+        let etag = self.etag.as_ref().is_some_and(|etag| etag.trim() != "*");
+        etag || self.last_modified.is_some() || self.size.is_some()
+    }
+
     /// Whether they hold for the version. A delete marker has no ETag: only `*` names it.
     fn check(&self, row: &Row) -> S3Result<()> {
         let view = ObjectView::new(&row.raw).map_err(S3Error::internal)?;

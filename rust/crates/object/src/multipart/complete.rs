@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use panthera_authz::{Context, Question, Resource};
 use panthera_base::limits::COMPLETE_BODY_BYTES;
 use panthera_base::{ErrorCode, Ordinal, S3Error, S3Result};
 use panthera_meta::records::{BucketRecord, ObjectRecord, ObjectView, PartRecord, Versioning};
@@ -15,6 +16,7 @@ use panthera_wire::xml::Writer;
 use super::assemble::{assemble, etag, invalid_part};
 use super::request::{Listed, Whole, parse};
 use super::{Upload, rows, upload_id};
+use crate::access::StoredObject;
 use crate::api::{Call, OpResult, Reply, ReplyBody};
 use crate::commit::meta_error;
 use crate::copy::write_checksums;
@@ -37,6 +39,8 @@ struct CompleteJob {
     listed: Vec<Listed>,
     whole: Whole,
     conditions: WriteConditions,
+    /// The caller may read what is stored.
+    reads: bool,
 }
 
 impl ObjectService {
@@ -48,8 +52,10 @@ impl ObjectService {
         if content_md5(&call.headers)?.is_some_and(|md5| md5 != Md5::digest(&body)) {
             return Err(ErrorCode::BadDigest.into());
         }
+        let reads = self.may_read(&call);
         let job = CompleteJob {
             service: Arc::clone(self),
+            reads,
             upload,
             listed: parse(&body)?,
             whole: Whole::from_headers(&call.headers)?,
@@ -66,6 +72,17 @@ impl ObjectService {
         let mut reply = Reply::xml(body);
         reply.headers.extend(headers);
         Ok(reply)
+    }
+}
+
+impl ObjectService {
+    /// Whether the caller may read what is stored under the key. Asked by nobody, so it is not written down.
+    fn may_read(&self, call: &Call) -> bool {
+        let stored = StoredObject { meta: &*self.meta, bucket: &call.bucket, key: &call.key, version: None };
+        let question = call.question("s3:GetObject");
+        let resource = Resource { key: Some(&call.key), object: Some(&stored), ..question.resource };
+        let context = &Context { trail: None, ..call.context.clone() };
+        self.authz.decide(&Question { resource, context, ..question }).allowed()
     }
 }
 
@@ -126,8 +143,12 @@ impl CompleteJob {
         Ok((upload, parts))
     }
 
-    /// The current object, when it is what this upload would have made and is younger than the upload.
+    /// The current object, when it is what this upload would have made and is younger than the upload. Who may not read it
+    /// would learn by guessing what it is made of.
     fn completed_before(&self) -> S3Result<Option<(ObjectRecord, Option<String>)>> {
+        if !self.reads {
+            return Ok(None);
+        }
         let snapshot = self.service.meta.snapshot().map_err(|error| meta_error(&error))?;
         let Some(row) = get(&*snapshot, &keys::object(self.bucket.id, &self.key))? else { return Ok(None) };
         let view = ObjectView::new(row).map_err(S3Error::internal)?;

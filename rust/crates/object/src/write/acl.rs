@@ -15,6 +15,7 @@ use panthera_wire::acl::{self, Asked, Canned, Named, Wanted};
 use panthera_wire::hex;
 
 use super::key_rows::get;
+use crate::access::Sent;
 use crate::api::Call;
 use crate::commit::meta_error;
 use crate::service::ObjectService;
@@ -41,7 +42,8 @@ impl ObjectService {
         if wanted.is_some() {
             let question = call.question("s3:PutObjectAcl");
             let resource = Resource { key: Some(&call.key), ..question.resource };
-            let decision = self.authz.decide(&Question { resource, ..question });
+            let request = &Sent::new(headers, &call.query);
+            let decision = self.authz.decide(&Question { resource, request, ..question });
             if !decision.allowed() {
                 return Err(S3Error::new(ErrorCode::AccessDenied).detail(format_args!("{:?}", decision.reason)));
             }

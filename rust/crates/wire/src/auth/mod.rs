@@ -24,6 +24,7 @@ pub use crate::chunked::ChunkedAuth;
 pub(crate) use keys::HmacSha256;
 pub use keys::SigningKeys;
 pub use scope::{AmzDate, parse_iso8601};
+pub use sigv2::covers as sigv2_covers;
 
 /// The header that says how the body is protected, and the words it may hold besides 64 hex digits.
 pub(crate) const CONTENT_SHA256: &str = "x-amz-content-sha256";

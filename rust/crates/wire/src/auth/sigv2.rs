@@ -52,6 +52,11 @@ const SUBRESOURCES: [&str; 35] = [
     "website",
 ];
 
+/// Whether SigV2 covers a query parameter that chooses a resource.
+pub fn covers(word: &str) -> bool {
+    SUBRESOURCES.binary_search(&word).is_ok()
+}
+
 /// A SigV2 signature that has been read but not verified.
 #[derive(Clone, Debug)]
 pub(super) struct V2 {
@@ -238,8 +243,7 @@ fn push_subresources(out: &mut Vec<u8>, query: &str) {
     // `acl` and `acl=` are different strings to sign, so the parts are read here and not as pairs.
     let parts = query.split('&').map(|part| part.split_once('=').map_or((part, None), |(n, v)| (n, Some(v))));
     let decoded = parts.map(|(name, value)| (uri::decode_query_part(name), value.map(uri::decode_query_part)));
-    let mut found: Vec<(String, Option<String>)> =
-        decoded.filter(|(name, _)| SUBRESOURCES.binary_search(&name.as_str()).is_ok()).collect();
+    let mut found: Vec<(String, Option<String>)> = decoded.filter(|(name, _)| covers(name)).collect();
     found.sort_by(|a, b| a.0.cmp(&b.0));
     for (i, (name, value)) in found.into_iter().enumerate() {
         out.push(if i == 0 { b'?' } else { b'&' });
