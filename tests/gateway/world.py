@@ -42,16 +42,18 @@ class World:
     region: str = "us-east-1"
     ownership: Ownership = Ownership.BUCKET_OWNER_ENFORCED
     store: Any = field(default_factory=MemoryMetastore)
+    engine: Any = field(default_factory=Engine.in_memory)
     now_us: int = NOW_US
+    entropy_from: int = 1
 
     def __post_init__(self) -> None:
-        numbers = itertools.count(1)
+        numbers = itertools.count(self.entropy_from)
         self.accounts = Accounts(
             self.store, clock_us=lambda: self.now_us, entropy=lambda: hashlib.sha256(b"%d" % next(numbers)).digest()
         )
         self.accounts.bootstrap(ROOT)
         self.root = self.caller("default", "root")
-        self.relations = Relations(Engine.in_memory(), self.store, clock_us=lambda: self.now_us, actions=ACTIONS)
+        self.relations = Relations(self.engine, self.store, clock_us=lambda: self.now_us, actions=ACTIONS)
         self.forgetting = Forgetting(self.relations.engine, lambda: self.now_us)
         self.shares = Shares(self.store, self.relations.engine, lambda: self.now_us, generate_key)
         self.mounts = Mounts(self.store, self.relations.engine, lambda: self.now_us)
