@@ -5,6 +5,7 @@ that was in flight when the process died, either side of it. After each kill the
 directory without the server's code, the server is started again on it, and every key is read back.
 
 This tests crashes of the process. Power loss is another test: the page cache survives a kill.
+Beside them others give and take rights (`rights_load.py`), each its own.
 Run by `make crash` (20 kills); `make test` runs two.
 """
 
@@ -26,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "s3-compat-tests"))
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from rights_load import RightsWorker
 from running import PANTHERA, ROOT_KEY, ROOT_SECRET, Server, start
 
 BUCKETS = {"plain": False, "versioned": True}
@@ -63,9 +65,9 @@ class Worker:
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed * 1000 + self.number)
 
-    def begin(self, url: str) -> threading.Thread:
+    def begin(self, server: Server) -> threading.Thread:
         """Works until the server is gone."""
-        self.url, self.stopping = url, False
+        self.url, self.stopping = server.url, False
         thread = threading.Thread(target=self.work, daemon=True)
         thread.start()
         return thread
@@ -129,8 +131,9 @@ class Worker:
             s3.copy_object(Bucket=where[0], Key=where[1], CopySource={"Bucket": source[0], "Key": source[1]}),
         )
 
-    def check(self, s3: Any) -> list[str]:
+    def check(self, server: Server) -> list[str]:
         """Reads every key back; what is wrong. Outcomes that were unknown are known afterwards."""
+        s3 = client(server.url)
         wrong = []
         for where in sorted(set(self.acked) | set(self.in_flight)):
             try:
@@ -148,10 +151,10 @@ class Worker:
         return wrong + [f"version lost: {v}" for v in sorted(self.versions - there)]
 
 
-def one_kill(server: Server, workers: list[Worker], seconds: float) -> int:
+def one_kill(server: Server, workers: list[Worker | RightsWorker], seconds: float) -> int:
     """Load, kill -9; how many operations were acknowledged."""
     before = sum(w.operations for w in workers)
-    threads = [w.begin(server.url) for w in workers]
+    threads = [w.begin(server) for w in workers]
     time.sleep(seconds)
     server.kill()
     for worker, thread in zip(workers, threads, strict=True):
@@ -161,16 +164,24 @@ def one_kill(server: Server, workers: list[Worker], seconds: float) -> int:
     return sum(w.operations for w in workers) - before
 
 
-def run(kills: int, seconds: float, seed: int, home: Path, clients: int = 8, verify: bool = True) -> list[str]:
-    """The whole test; what is wrong."""
-    chance = random.Random(seed)
-    workers = [Worker(number, seed) for number in range(clients)]
-    server = start(home / "data")
+def prepared(server: Server, seed: int, clients: int) -> list[Worker | RightsWorker]:
+    """The workers, and what they need."""
     s3 = client(server.url)
     for bucket, versioned in BUCKETS.items():
         s3.create_bucket(Bucket=bucket)
         if versioned:
             s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    rights = [RightsWorker(number, seed) for number in range(clients // 2)]
+    for worker in rights:
+        worker.prepare(server)
+    return [*(Worker(number, seed) for number in range(clients)), *rights]
+
+
+def run(kills: int, seconds: float, seed: int, home: Path, clients: int = 8, verify: bool = True) -> list[str]:
+    """The whole test; what is wrong."""
+    chance = random.Random(seed)
+    server = start(home / "data")
+    workers = prepared(server, seed, clients)
     for number in range(kills):
         done = one_kill(server, workers, seconds * (0.5 + chance.random()))
         if verify:
@@ -180,8 +191,7 @@ def run(kills: int, seconds: float, seed: int, home: Path, clients: int = 8, ver
         began = time.monotonic()
         server = start(home / "data")
         ready = time.monotonic() - began
-        s3 = client(server.url)
-        wrong = [problem for worker in workers for problem in worker.check(s3)]
+        wrong = [problem for worker in workers for problem in worker.check(server)]
         print(f"kill {number + 1}: {done} acknowledged operations, ready again after {ready:.2f} s, {len(wrong)} wrong")
         if wrong:
             server.stop()

@@ -1,9 +1,9 @@
 """Every change of rights, stopped at every commit it makes: before it, and after it when nobody was told.
 
-A commit is one transaction of LMDB (`rust/crates/meta/tests/power.rs` cuts those in the middle), so these are all places
-at which a change can be half done. After each stop the directory as it is on the disk is opened anew and must be sound,
-say one thing in all its rows, and allow nothing that was not allowed before or would have been after. The process that
-goes on instead must decide as one that starts.
+A commit is one transaction of LMDB (`rust/crates/meta/tests/power.rs` cuts those in the middle), so these are all the
+places at which a change can be half done. After each stop the directory as it is on the disk is opened anew and must be
+sound, say one thing in all its rows, and allow nothing that was not allowed before or would have been after. The
+process that goes on instead must decide as one that starts.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ fn file(dir: &Path) -> Vec<u8> {
 
 #[test]
 fn a_commit_that_is_cut_is_whole_or_absent() {
-    println!("seed {SEED:#x}");
+    eprintln!("seed {SEED:#x}");
     let mut chance = Chance(SEED);
     let dir = tempfile::tempdir().unwrap();
     let store = Lmdb::open(dir.path(), &Options::default()).unwrap();
