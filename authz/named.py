@@ -8,7 +8,7 @@ from typing import Final
 from authz.deciding import Question
 from authz.holders import of_bucket
 from authz.model import At, Kind, Subject
-from authz.policy.principals import PrincipalKind, Resolved
+from authz.policy.principals import PrincipalKind, Resolved, account_id
 from authz.policy.reading import Said
 from storage.api import Metastore
 from storage.records import keys
@@ -67,7 +67,7 @@ class Named:
         if principal.kind is PrincipalKind.EVERYONE:
             return "users of other tenants whose own tenant allows it"
         if principal.kind is PrincipalKind.ACCOUNT and principal.tenant != self._record.tenant:
-            return f"users of account {principal.tenant:012} whom that account allows it"
+            return f"users of account {account_id(principal.tenant)} whom that account allows it"
         return None
 
     def _users(self) -> set[Subject]:

@@ -44,6 +44,8 @@ _PLACES: Final = {"group": At.GROUP, "role": At.ROLE, "share": At.SHARE, "tenant
 _ACCOUNT: Final = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_+=,.@-]{0,63}|#[0-9]{1,10})\Z")
 _BUCKET: Final = re.compile(r"(?:[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]|#[0-9]{1,10})\Z")
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_NEAR: Final = 4
+"""Most words of a suggestion."""
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SPAN: Final = re.compile(r"(?:[0-9]{1,12}[smhdw]){1,5}\Z")
 _TIME: Final = re.compile(r"(?:(?P<days>\S+)\s+)?(?P<from>[0-9]{1,2}:[0-9]{2})-(?P<to>[0-9]{1,2}:[0-9]{2})\Z")
@@ -177,10 +179,18 @@ def parse_action(text: str, known: Collection[str], words: Vocabulary = BUILT_IN
         return text
     if (spelled := {name.lower(): name for name in known}.get(f"s3:{text.removeprefix('s3:')}".lower())) is not None:
         return spelled
-    meant = did_you_mean(text, [*words.permissions, *known])
-    raise WordError(
-        f"no action is called {text!r}{meant} Actions are {', '.join(words.permissions)}, and Amazon's, as s3:GetObject"
-    )
+    near, all_of_them = _near_actions(text, known, words), ", ".join(words.permissions)
+    raise WordError(f"no action is called {text!r}{near} Actions are {all_of_them}, and Amazon's, as s3:GetObject")
+
+
+def _near_actions(text: str, known: Collection[str], words: Vocabulary) -> str:
+    """What it may be instead, whatever its case and with or without `s3:`."""
+    bare = {name.removeprefix("s3:").lower(): name for name in known} | {name: name for name in words.permissions}
+    plain = text.removeprefix("s3:").lower()
+    near = [bare[name] for name in difflib.get_close_matches(plain, bare, _NEAR)]
+    begins = sorted(name for short, name in bare.items() if plain and short.startswith(plain))
+    found = list(dict.fromkeys([*near, *begins]))[:_NEAR]
+    return "." if not found else f"; did you mean {' or '.join(found)}?"
 
 
 def parse_span(text: str) -> int:

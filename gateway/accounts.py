@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
+from authz.policy.principals import account_arn, account_id, user_arn
 from gateway.errors import AccountError
 from gateway.holdings import removal, tenant_removal
 from gateway.limits import (
@@ -144,6 +145,10 @@ class Accounts:
                 shown.append(self._show_tenant(key[1:].decode(), TenantRecord.decode(row)))
         return shown
 
+    def tenant(self, name: str) -> Json:
+        """One tenant."""
+        return self._show_tenant(name, self._tenant(name)[1])
+
     def add_tenant(self, name: str) -> Json:
         """A new tenant with a key of its own for deduplication."""
         check_name("tenant", name)
@@ -202,6 +207,10 @@ class Accounts:
                 if row is not None:
                     shown.append(_show_user(name, UserRecord.decode(row)))
         return shown
+
+    def user(self, tenant: str, name: str) -> Json:
+        """One user."""
+        return _show_user(tenant, self._user(self._tenant(tenant)[1], name)[1])
 
     def add_user(self, tenant: str, name: str, *, admin: bool = False, display_name: str = "", email: str = "") -> Json:
         """A new user of a tenant."""
@@ -402,7 +411,14 @@ class Accounts:
 
     def _show_tenant(self, name: str, record: TenantRecord) -> Json:
         buckets = sum(1 for _ in self._scan(*keys.tenant_bucket_range(record.id)))
-        return {"name": name, "id": record.id, "created": shown_moment(record.created_us), "buckets": buckets}
+        return {
+            "name": name,
+            "id": record.id,
+            "account_id": account_id(record.id),
+            "arn": account_arn(record.id),
+            "created": shown_moment(record.created_us),
+            "buckets": buckets,
+        }
 
 
 def next_number(store: Metastore, counter: bytes) -> tuple[int, Guard]:
@@ -463,6 +479,8 @@ def _show_user(tenant: str, record: UserRecord) -> Json:
         "admin": record.tenant_admin,
         "display_name": record.display_name or record.name,
         "email": record.email or "",
+        "account_id": account_id(record.tenant),
+        "arn": account_arn(record.tenant) if record.root else user_arn(record.tenant, record.name),
         "canonical_id": record.canonical_id.hex(),
         "created": shown_moment(record.created_us),
         "disabled": record.disabled,

@@ -99,8 +99,8 @@ def config_show(effective: bool, as_json: bool, config_file: Path | None, **flag
         print_table(("SETTING", "VALUE", "FROM"), rows)
 
 
-_TENANT = ("name", "created", "buckets")
-_USER = ("tenant", "name", "admin", "display_name", "email", "canonical_id")
+_TENANT = ("name", "account_id", "created", "buckets")
+_USER = ("tenant", "name", "admin", "arn", "canonical_id", "display_name", "email")
 _KEY = ("access_key", "tenant", "user", "created", "disabled")
 
 
@@ -122,6 +122,15 @@ def tenant_add(name: str, admin: str | None, data: Path, as_json: bool) -> None:
 def tenant_list(admin: str | None, data: Path, as_json: bool) -> None:
     """List tenants."""
     ask(admin, data, lambda r: r.call("GET", "/v1/tenants"), columns=_TENANT, as_json=as_json)
+
+
+@tenant.command(name="show")
+@click.argument("name")
+@client_options
+def tenant_show(name: str, admin: str | None, data: Path, as_json: bool) -> None:
+    """Show a tenant: its account id and what policies call it (ARN)."""
+    columns = (*_TENANT, "arn")
+    ask(admin, data, lambda r: r.call("GET", f"/v1/tenants/{quote(name, '')}"), columns=columns, as_json=as_json)
 
 
 @tenant.command(name="rm")
@@ -158,6 +167,16 @@ def user_list(tenant_name: str | None, admin: str | None, data: Path, as_json: b
     """List users, of one tenant or of all."""
     query = f"?tenant={quote(tenant_name, '')}" if tenant_name else ""
     ask(admin, data, lambda r: r.call("GET", f"/v1/users{query}"), columns=_USER, as_json=as_json)
+
+
+@user.command(name="show")
+@click.argument("tenant_name", metavar="TENANT")
+@click.argument("name")
+@client_options
+def user_show(tenant_name: str, name: str, admin: str | None, data: Path, as_json: bool) -> None:
+    """Show a user: what policies call it (ARN) and what access control lists call it (canonical id)."""
+    path = f"/v1/users/{quote(tenant_name, '')}/{quote(name, '')}"
+    ask(admin, data, lambda r: r.call("GET", path), columns=_USER, as_json=as_json)
 
 
 @user.command(name="rm")

@@ -115,7 +115,11 @@ def can(subject: str, action: str, resource: str, **flags: Any) -> None:
     if flags["as_json"]:
         print_json(answer)
     else:
+        if answer["action"] != action:
+            click.echo(f"note: {action} is taken for {answer['action']}", err=True)
         click.echo(_verdict(subject, resource, answer))
+        if not answer["allowed"] and (hint := _hint(subject, resource, answer)):
+            click.echo(hint)
     sys.exit(0 if answer["allowed"] else 1)
 
 
@@ -153,24 +157,55 @@ def _numbered(one: Json) -> str:
 
 
 def _verdict(subject: str, resource: str, answer: Json) -> str:
-    """One line: allowed or denied, the relation that decided, the revision."""
-    word, by = "allowed" if answer["allowed"] else "denied", answer["decided_by"]
-    if by is not None:
-        has = "has" if by["relation"].startswith("deny_") else "is"
-        why = f"{by['subject']} {has} {by['relation']} {'on' if has == 'has' else 'of'} {by['resource']}"
-    elif answer["statement"] is not None:
-        why = _statement(answer)
-    elif answer["reason"] in _REASONS:
-        why = _REASONS[answer["reason"]]
-    elif answer["reason"] == "tenant_admin":
-        why = f"{subject} administers the tenant"
-    elif answer["reason"] == "denied":
-        why = "a deny may apply, and it is not known that it does not"
-    else:
-        why = f"nothing gives {subject} {answer['permission']} on {resource}"
+    """One line: allowed or denied, what decided, the revision. A denial names the action that was asked."""
+    why = _allowing(subject, answer) if answer["allowed"] else _denying(subject, resource, answer)
     until = f", until {answer['valid_until']} at the latest" if answer["allowed"] and answer["valid_until"] else ""
     at = f" (revision {answer['revision']})" if "revision" in answer else ""
-    return f"{word}: {why}{until}{at}"
+    return f"{'allowed' if answer['allowed'] else 'denied'}: {why}{until}{at}"
+
+
+def _allowing(subject: str, answer: Json) -> str:
+    by = answer["decided_by"]
+    if by is not None:
+        return f"{by['subject']} is {by['relation']} of {by['resource']}"
+    if answer["statement"] is not None:
+        return _statement(answer)
+    if answer["reason"] in ("tenant_admin", "identity_allowed"):
+        return f"{subject} administers the tenant"
+    reason: str = answer["reason"]
+    return _REASONS.get(reason, reason)
+
+
+def _denying(subject: str, resource: str, answer: Json) -> str:
+    by, action = answer["decided_by"], answer["action"]
+    if by is not None:
+        return f"{by['subject']} has {by['relation']} on {by['resource']}, which denies {action}"
+    if answer["statement"] is not None:
+        return f"{_statement(answer)} denies {action}"
+    if answer["reason"] in _REASONS:
+        return f"{action}: {_REASONS[answer['reason']]}"
+    if answer["reason"] == "denied":
+        return f"{action}: a deny may apply, and it is not known that it does not"
+    return f"nothing allows {subject} {action} on {resource}"
+
+
+_GIVEN_BY: Final = {"read": "reader", "write": "writer", "delete": "deleter", "list": "lister", "share": "sharer"}
+"""Relations that give permissions, for hints. The others (manage …) are not granted lightly."""
+_NOTHING_ALLOWS: Final = frozenset({"not_granted", "foreign_tenant", "anonymous"})
+
+
+def _hint(subject: str, resource: str, answer: Json) -> str:
+    """What would allow it, where nothing forbids it."""
+    relation = _GIVEN_BY.get(answer["permission"])
+    in_bucket = resource.startswith("s3://")
+    of_key = in_bucket and "/" in resource.removeprefix("s3://").rstrip("/")
+    if answer["reason"] not in _NOTHING_ALLOWS or relation is None or not in_bucket:
+        return ""
+    if relation == "lister" and of_key and not resource.endswith("/"):
+        return ""
+    foreign = answer["reason"] == "foreign_tenant"
+    also = "; a policy or list counts only together with a policy of its own tenant" if foreign else ""
+    return f"  grant it with: panthera grant {subject} {relation} {resource}{also}"
 
 
 @click.command(name="who-can")

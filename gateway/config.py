@@ -9,7 +9,7 @@ import ipaddress
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
@@ -304,8 +304,13 @@ def _from_file(path: Path) -> dict[str, tuple[object, str]]:
 
 def _from_environment(env: Mapping[str, str]) -> dict[str, tuple[object, str]]:
     """Variables of other names are let be: orchestrators invent PANTHERA_PORT and the like for a service's name."""
+    return _read_variables(env, _FIELDS)
+
+
+def _read_variables(env: Mapping[str, str], names: Iterable[str]) -> dict[str, tuple[object, str]]:
+    """Values with where they stood: in `PANTHERA_NAME`, or in the file that `PANTHERA_NAME_FILE` names."""
     found: dict[str, tuple[object, str]] = {}
-    for name in _FIELDS:
+    for name in names:
         variable = PREFIX + name.upper()
         if (value := env.get(variable)) is not None:
             found[name] = (value, f"environment {variable}")
@@ -335,15 +340,24 @@ def _check_together(config: Config) -> None:
 
 
 def admin_client(environment: Mapping[str, str] | None = None) -> tuple[str | None, str | None, str | None]:
-    """What `panthera tenant|user|key` reads: admin URL, root access key, root secret key, each None when unset."""
-    env = os.environ if environment is None else environment
-    found = _from_environment(env)
+    """What commands that ask a server read: admin URL, access key, secret key, each None when unset.
 
-    def secret(name: str) -> str | None:
-        value = found.get(name)
+    The key is PANTHERA_ACCESS_KEY and PANTHERA_SECRET_KEY, whosever it is; where neither is set, the server's own
+    PANTHERA_ROOT_ACCESS_KEY and PANTHERA_ROOT_SECRET_KEY. SettingError for half a key: two halves of two keys are none.
+    """
+    env = os.environ if environment is None else environment
+    own = _read_variables(env, ("access_key", "secret_key"))
+    found = own or _from_environment(env)
+    access_key, secret_key = (found.get(name if own else f"root_{name}") for name in ("access_key", "secret_key"))
+    if own and (access_key is None or secret_key is None):
+        given, missing = ("access_key", "secret_key") if secret_key is None else ("secret_key", "access_key")
+        words = f"{PREFIX}{missing.upper()} is needed beside {PREFIX}{given.upper()}"
+        raise SettingError(missing, "environment", words)
+
+    def shown(value: tuple[object, str] | None) -> str | None:
         return None if value is None else str(value[0])
 
-    return env.get(PREFIX + "ADMIN_URL"), secret("root_access_key"), secret("root_secret_key")
+    return env.get(PREFIX + "ADMIN_URL"), shown(access_key), shown(secret_key)
 
 
 def shown(config: Config) -> list[tuple[str, str, str]]:

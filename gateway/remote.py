@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.config import admin_client
+from gateway.errors import SettingError
 
 ROOT_FILE: Final = "root.json"
 """In the data directory, mode 0600: admin address and root credentials of the server that owns it."""
@@ -66,9 +67,13 @@ def _refused(error: urllib.error.HTTPError) -> RemoteError:
 def find(admin: str | None, data: Path) -> Remote:
     """The server to ask: `--admin-url`, else PANTHERA_ADMIN_URL, else what the local data directory says.
 
-    Credentials come from the environment, else from the data directory. RemoteError says what is missing.
+    The access key comes from the environment, else it is root's, from the data directory. RemoteError says what is
+    missing.
     """
-    url, access_key, secret_key = admin_client()
+    try:
+        url, access_key, secret_key = admin_client()
+    except SettingError as error:
+        raise RemoteError(str(error)) from error
     local = read_root_file(data)
     url = admin or url or local.get("admin_url")
     if url is None:
@@ -78,7 +83,7 @@ def find(admin: str | None, data: Path) -> Remote:
     access_key = access_key or local.get("access_key")
     secret_key = secret_key or local.get("secret_key")
     if access_key is None or secret_key is None:
-        raise RemoteError("root credentials are needed: set PANTHERA_ROOT_ACCESS_KEY and PANTHERA_ROOT_SECRET_KEY")
+        raise RemoteError("an access key is needed: set PANTHERA_ACCESS_KEY and PANTHERA_SECRET_KEY")
     return Remote(url.rstrip("/"), access_key, secret_key)
 
 

@@ -289,6 +289,7 @@ class Shares:
         path = record.path.decode()
         expired = record.expires_us and record.expires_us <= self._clock_us()
         return {
+            "tenant": Directory(self._store).tenant_name(record.tenant),
             "share": record.share,
             "resource": f"s3://{record.bucket_name}/{path}",
             "can": [name for name, right in _RELATIONS.items() if right in record.cap],

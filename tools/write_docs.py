@@ -129,8 +129,10 @@ def _commands() -> Iterator[str]:
         "address. SIGTERM and SIGINT drain and exit 0; SIGHUP reads the certificate again. `panthera can` "
         "exits 0 when allowed, 1 when denied, 2 when it cannot be asked. Commands with `--admin-url` ask a "
         "running server: that one, else PANTHERA_ADMIN_URL, else what `--data` says about its server; "
-        "credentials from PANTHERA_ROOT_ACCESS_KEY and PANTHERA_ROOT_SECRET_KEY (or `*_FILE`), else from "
-        "`--data`. Those of a tenant's administrator do for relations, groups and roles of that tenant. "
+        "the key, root's or another user's, from PANTHERA_ACCESS_KEY and PANTHERA_SECRET_KEY (or `*_FILE`), "
+        "else root's from the server's own PANTHERA_ROOT_ACCESS_KEY and PANTHERA_ROOT_SECRET_KEY, else root's from "
+        "`--data`. The key of a tenant's administrator does for that tenant's relations, groups, roles, policies and "
+        "audit log, and any user's for its own shares. "
     )
     yield from _command(main, "panthera")
 

@@ -76,6 +76,21 @@ _OUTSIDER: Final = re.compile(r"[A-Za-z0-9_+=,.@:/-]{1,2048}\Z")
 EVERYONE: Final = Principal(Named.EVERYONE)
 
 
+def account_id(tenant: int) -> str:
+    """A tenant's number in the form of an AWS account id."""
+    return f"{tenant:012}"
+
+
+def account_arn(tenant: int) -> str:
+    """What policies call a tenant as a whole; its root user acts as it."""
+    return f"arn:aws:iam::{account_id(tenant)}:root"
+
+
+def user_arn(tenant: int, name: str) -> str:
+    """What policies call a user."""
+    return f"arn:aws:iam::{account_id(tenant)}:user/{name}"
+
+
 def parse_principals(value: Json) -> tuple[Principal, ...]:
     """Reads a Principal or NotPrincipal element. PolicyError."""
     if value == "*":

@@ -2,12 +2,23 @@
 
 from typing import Any, Final
 
+from authz.directory import Directory
 from authz.model import Kind, Subject
-from gateway.admin.operation import Call, Operation, Param
+from gateway.admin.operation import Access, Call, Operation, Param
 from gateway.admin.shapes import array, flag, number, record, text
 
 _TENANT: Final = Param("tenant", text("A tenant's name"))
-_SHOWN_TENANT: Final = record(needs={"name": text(), "id": number(), "created": text(), "buckets": number()})
+_ACCOUNT: Final = text("Its tenant's number in 12 digits, as policies have it")
+_SHOWN_TENANT: Final = record(
+    needs={
+        "name": text(),
+        "id": number(),
+        "account_id": _ACCOUNT,
+        "arn": text("What policies call the account as a whole"),
+        "created": text(),
+        "buckets": number(),
+    }
+)
 _SHOWN_USER: Final = record(
     needs={
         "tenant": text(),
@@ -16,7 +27,9 @@ _SHOWN_USER: Final = record(
         "admin": flag("Administers its tenant"),
         "display_name": text(),
         "email": text(),
-        "canonical_id": text(),
+        "account_id": _ACCOUNT,
+        "arn": text("What policies call the user"),
+        "canonical_id": text("What access control lists call the user"),
         "created": text(),
         "disabled": flag(),
     }
@@ -26,6 +39,21 @@ _KEY: Final = {"access_key": text(), "tenant": text(), "user": text(), "created"
 
 def _tenants(call: Call) -> Any:  # noqa: ANN401 - JSON, as all below
     return call.services.accounts.tenants()
+
+
+def _tenant(call: Call) -> Any:  # noqa: ANN401
+    return call.services.accounts.tenant(_known(call))
+
+
+def _user(call: Call) -> Any:  # noqa: ANN401
+    return call.services.accounts.user(_known(call), call.path["user"])
+
+
+def _known(call: Call) -> str:
+    """The tenant's name in the path. UnknownNameError where the caller may not know of it."""
+    name = call.path["tenant"]
+    Directory(call.services.store, call.viewer).tenant(name)
+    return name
 
 
 def _add_tenant(call: Call) -> Any:  # noqa: ANN401
@@ -78,6 +106,26 @@ OPERATIONS: Final = (
         status=201,
         answer=_SHOWN_TENANT,
         problems=("conflict",),
+    ),
+    Operation(
+        "GET",
+        "/v1/tenants/{tenant}",
+        "getTenant",
+        "One tenant; its own administrators may ask, too",
+        _tenant,
+        Access.TENANT,
+        answer=_SHOWN_TENANT,
+        problems=("missing",),
+    ),
+    Operation(
+        "GET",
+        "/v1/users/{tenant}/{user}",
+        "getUser",
+        "One user; its tenant's administrators may ask, too",
+        _user,
+        Access.TENANT,
+        answer=_SHOWN_USER,
+        problems=("missing",),
     ),
     Operation(
         "DELETE",

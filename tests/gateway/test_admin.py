@@ -106,11 +106,16 @@ def test_the_command_line_manages_tenants_users_and_keys(admin: Admin) -> None:
         "ann@acme.org",
         64,
     )
+    assert (user["account_id"], user["arn"]) == ("000000000002", "arn:aws:iam::000000000002:user/ann")
+    shown = run(admin, "user", "show", "acme", "ann")
+    assert user["arn"] in shown and user["canonical_id"] in shown
+    assert "arn:aws:iam::000000000002:root" in run(admin, "tenant", "show", "acme")
+    assert json.loads(run(admin, "user", "list", "default", "--json"))[0]["arn"] == "arn:aws:iam::000000000001:root"
     key = json.loads(run(admin, "key", "add", "acme", "ann", "--json"))
     assert key["access_key"] in run(admin, "key", "list", "acme", "ann")
     assert key["secret_key"] not in run(admin, "key", "list", "--json")
     table = run(admin, "tenant", "list").splitlines()
-    assert table[0].split() == ["NAME", "CREATED", "BUCKETS"]
+    assert table[0].split() == ["NAME", "ACCOUNT_ID", "CREATED", "BUCKETS"]
     assert [line.split()[0] for line in table[1:]] == ["acme", "default"]
     run(admin, "key", "rm", key["access_key"])
     run(admin, "user", "rm", "acme", "ann")

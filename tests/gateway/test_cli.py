@@ -47,8 +47,11 @@ def test_without_a_server_the_command_says_how_to_name_one(tmp_path: Path) -> No
     assert "--admin-url" in out
     assert "PANTHERA_ADMIN_URL" in out
     env = {"PANTHERA_ADMIN_URL": "http://127.0.0.1:1"}
-    assert "root credentials" in run("tenant", "list", "--data", tmp_path, status=1, env=env)
-    env |= {"PANTHERA_ROOT_ACCESS_KEY": "a-key", "PANTHERA_ROOT_SECRET_KEY": "a-secret"}
+    assert "PANTHERA_ACCESS_KEY" in run("tenant", "list", "--data", tmp_path, status=1, env=env)
+    half = env | {"PANTHERA_ACCESS_KEY": "a-key", "PANTHERA_ROOT_SECRET_KEY": "a-secret"}
+    needed = "PANTHERA_SECRET_KEY is needed beside PANTHERA_ACCESS_KEY"
+    assert needed in run("tenant", "list", "--data", tmp_path, status=1, env=half)
+    env |= {"PANTHERA_ACCESS_KEY": "a-key", "PANTHERA_SECRET_KEY": "a-secret"}
     assert "no server answers" in run("tenant", "list", "--data", tmp_path, status=1, env=env)
     env["PANTHERA_ADMIN_URL"] = "file:///etc/passwd"
     assert "not an http(s) URL" in run("tenant", "list", "--data", tmp_path, status=1, env=env)

@@ -25,8 +25,8 @@ def run(here: Admin, *words: str, status: int = 0, key: tuple[str, str] = (ROOT.
     """Standard output and error of a command, which must end with this status."""
     env = {
         "PANTHERA_ADMIN_URL": here.url,
-        "PANTHERA_ROOT_ACCESS_KEY": key[0],
-        "PANTHERA_ROOT_SECRET_KEY": key[1],
+        "PANTHERA_ACCESS_KEY": key[0],
+        "PANTHERA_SECRET_KEY": key[1],
     }
     done = CliRunner().invoke(main, list(words), env=env)
     assert done.exit_code == status, done.output
@@ -36,7 +36,8 @@ def run(here: Admin, *words: str, status: int = 0, key: tuple[str, str] = (ROOT.
 def test_grant_can_revoke(here: Admin) -> None:
     asked = ("can", "user:alice", "read", "s3://photos/2024/cat.jpg")
     assert run(here, *asked, status=1) == (
-        "denied: nothing gives user:alice read on s3://photos/2024/cat.jpg (revision 0)\n"
+        "denied: nothing allows user:alice read on s3://photos/2024/cat.jpg (revision 0)\n"
+        "  grant it with: panthera grant user:alice reader s3://photos/2024/cat.jpg\n"
     )
     granted = run(here, "grant", "user:alice", "viewer", "s3://photos/2024/", "--expires", "30d")
     assert granted == "user:alice is viewer of s3://photos/2024/ (revision 1)\n"
@@ -52,7 +53,13 @@ def test_grant_can_revoke(here: Admin) -> None:
         == "allowed: user:root administers the tenant (revision 1)\n"
     )
     run(here, "grant", "anyone", "deny_read", "s3://photos/2024/cat.jpg")
-    assert run(here, *asked, status=1).startswith("denied: anyone has deny_read on s3://photos/2024/cat.jpg (")
+    denied = "denied: anyone has deny_read on s3://photos/2024/cat.jpg, which denies read ("
+    assert run(here, *asked, status=1).startswith(denied)
+    said = run(here, "can", "user:alice", "putobject", "s3://photos/x", status=1)
+    assert said.startswith(
+        "note: putobject is taken for s3:PutObject\ndenied: nothing allows user:alice s3:PutObject on"
+    )
+    assert "did you mean s3:GetObject or " in run(here, "can", "user:alice", "s3:GetObjekt", "s3://photos/x", status=2)
     run(here, "revoke", "anyone", "deny_read", "s3://photos/2024/cat.jpg")
     run(here, *asked)
     revoked = run(here, "revoke", "user:alice", "viewer", "s3://photos/2024/")

@@ -45,7 +45,7 @@ class Stage:
         env = os.environ | self.server.env
         if who is not None:
             key = self.keys[who]
-            env |= {"PANTHERA_ROOT_ACCESS_KEY": key["access_key"], "PANTHERA_ROOT_SECRET_KEY": key["secret_key"]}
+            env |= {"PANTHERA_ACCESS_KEY": key["access_key"], "PANTHERA_SECRET_KEY": key["secret_key"]}
         flags = [] if as_text else ["--json"]
         done = subprocess.run([PANTHERA, *words, *flags], env=env, check=True, capture_output=True, text=True)
         return done.stdout if as_text else json.loads(done.stdout or "null")

@@ -351,7 +351,7 @@ def test_the_commands_share_mount_and_revoke_and_verify_finds_the_data_sound(tmp
         panthera("tenant", "add", "acme")
         panthera("user", "add", "acme", "ann", "--admin")
         key = panthera("key", "add", "acme", "ann")
-        ann = {"PANTHERA_ROOT_ACCESS_KEY": key["access_key"], "PANTHERA_ROOT_SECRET_KEY": key["secret_key"]}
+        ann = {"PANTHERA_ACCESS_KEY": key["access_key"], "PANTHERA_SECRET_KEY": key["secret_key"]}
         secret = tmp_path / "password"
         secret.write_text("sesame\n")
         made = panthera("share", "create", "s3://photos/2024/", "--to", "tenant:acme", "--expires", "7d")
