@@ -84,7 +84,7 @@ def create_bucket(call: Call) -> Answer:
         call.store.commit(guards, [*_rows(call, number, wishes), api.add(keys.NEXT_BUCKET, 1)])
         return created
 
-    return repeated(attempt)
+    return repeated(attempt, ("", b""))  # the number of the next bucket is one for all
 
 
 def _taken(call: Call, stored: tuple[bytes, bytes], wishes: _Wishes, created: Answer) -> Answer:
@@ -227,7 +227,7 @@ def delete_bucket(call: Call) -> Answer:
             raise
         return Answer(204)
 
-    answer = repeated(attempt)
+    answer = repeated(attempt, (call.bucket, b""))
     _forget_relations(call, bucket)
     return answer
 

@@ -5,7 +5,8 @@ changes (the families say it as a function from record to record).
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from threading import Lock
+from typing import Final, TypeVar
 
 from gateway.errors import Code, S3Error
 from gateway.limits import COMMIT_ATTEMPTS
@@ -20,13 +21,23 @@ from storage.records.pointer import decode_document, encode_document
 T = TypeVar("T")
 
 
-def repeated(attempt: Callable[[], T]) -> T:
-    """Runs until its guards hold. OperationAborted when they never do: AWS's word for "try again"."""
-    for _ in range(COMMIT_ATTEMPTS):
-        try:
-            return attempt()
-        except Conflict:
-            continue
+_TURNS: Final = tuple(Lock() for _ in range(64))
+"""Handlers that change one thing take turns: tools put all of a bucket's configurations at once, and of as many as
+there are threads one would lose every time. As many turns as make it rare that two things share one."""
+
+
+def repeated(attempt: Callable[[], T], on: tuple[str, bytes]) -> T:
+    """Runs until its guards hold. OperationAborted when they never do: AWS's word for "try again".
+
+    `on` is the bucket and the key, or neither, of what changes: one handler at a time is at it, so that guards only meet
+    the data plane and other processes.
+    """
+    with _TURNS[hash(on) % len(_TURNS)]:
+        for _ in range(COMMIT_ATTEMPTS):
+            try:
+                return attempt()
+            except Conflict:
+                continue
     raise S3Error(Code.OPERATION_ABORTED)
 
 
@@ -49,7 +60,7 @@ def change_bucket(
         puts += [_document_op(number, *document) for document in documents]
         call.store.commit([equals(row, before)], puts)
 
-    repeated(attempt)
+    repeated(attempt, (call.bucket, b""))
 
 
 def change_object(call: Call, change: Callable[[ObjectRecord], ObjectRecord]) -> ObjectRecord:
@@ -61,7 +72,7 @@ def change_object(call: Call, change: Callable[[ObjectRecord], ObjectRecord]) ->
         call.store.commit([equals(found.row, found.value)], [put(found.row, after.encode())])
         return after
 
-    return repeated(attempt)
+    return repeated(attempt, (call.bucket, call.key))
 
 
 def read_document(call: Call, name: str) -> bytes | None:
@@ -78,7 +89,7 @@ def change_document(call: Call, name: str, content: bytes | None) -> None:
         row, before = _bucket_row(call, number)
         call.store.commit([equals(row, before)], [_document_op(number, name, content)])
 
-    repeated(attempt)
+    repeated(attempt, (call.bucket, b""))
 
 
 def _document_op(number: int, name: str, content: bytes | None) -> Op:

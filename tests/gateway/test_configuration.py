@@ -1,11 +1,15 @@
 """Versioning, and the answers about configuration nobody has stored."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import botocore.session
 import pytest
 from botocore.parsers import create_parser
 from world import World, refused, xml
 
 from gateway.errors import Code
+from gateway.limits import COMMIT_ATTEMPTS
 from gateway.ops.table import TABLE
 from storage.records import keys
 from storage.records.bucket import BucketRecord
@@ -165,3 +169,26 @@ def test_bad_versioning_changes_nothing(world: World, inner: bytes, code: Code) 
     world.bucket()
     refused(code, lambda: put_versioning(world, inner))
     assert xml(world.call("GetBucketVersioning", "bucket")).find("Status") is None
+
+
+def test_as_many_as_like_configure_one_bucket_at_once(world: World) -> None:
+    number = world.bucket()
+    store, many = world.store, 4 * COMMIT_ATTEMPTS
+
+    class Slow:
+        """Whose commits take so long that all the others have read by then."""
+
+        get, scan = staticmethod(store.get), staticmethod(store.scan)
+
+        @staticmethod
+        def commit(guards: object, ops: object) -> int:
+            time.sleep(0.002)
+            return store.commit(guards, ops)
+
+    world.store = Slow()
+    before = BucketRecord.decode(store.get(keys.bucket(b"bucket"))).generation
+    with ThreadPoolExecutor(many) as pool:
+        statuses = list(pool.map(lambda _: put_versioning(world, b"<Status>Enabled</Status>"), range(many)))
+    assert statuses == [200] * many
+    after = BucketRecord.decode(store.get(keys.bucket(b"bucket")))
+    assert (after.id, after.generation - before) == (number, many)
