@@ -20,7 +20,6 @@ from storage.records.pointer import decode_document, encode_document
 
 T = TypeVar("T")
 
-
 _TURNS: Final = tuple(Lock() for _ in range(64))
 """Handlers that change one thing take turns: tools put all of a bucket's configurations at once, and of as many as
 there are threads one would lose every time. As many turns as make it rare that two things share one."""
@@ -29,8 +28,8 @@ there are threads one would lose every time. As many turns as make it rare that 
 def repeated(attempt: Callable[[], T], on: tuple[str, bytes]) -> T:
     """Runs until its guards hold. OperationAborted when they never do: AWS's word for "try again".
 
-    `on` is the bucket and the key, or neither, of what changes: one handler at a time is at it, so that guards only meet
-    the data plane and other processes.
+    `on` is the bucket and the key, or neither, of what changes: one handler at a time is at it, so that guards meet
+    only the data plane and other processes.
     """
     with _TURNS[hash(on) % len(_TURNS)]:
         for _ in range(COMMIT_ATTEMPTS):
