@@ -180,16 +180,14 @@ class Oracle:
             sure |= {(AUTHENTICATED, 0, 0), (TENANT_MEMBER, who[1], 0), who}
         if who[0] == SHARE:
             sure.add(who)
-        edges = [
-            (fact.grantee, fact.container, holds(fact, moment))
-            for fact in self.facts.values()
-            if fact.relation in ("member", "assignee") and self.crosses(fact)
-        ]
-        possible = closure(sure | everybody, [e for e in edges if e[2] is not False])
-        return closure(sure, [e for e in edges if e[2] is True]), possible
+        memberships = [fact for fact in self.facts.values() if fact.relation in ("member", "assignee")]
+        surely = [fact for fact in memberships if holds(fact, moment) is True and self.crosses(fact)]
+        # What may not give any more may still take away.
+        perhaps = [fact for fact in memberships if holds(fact, moment) is not False]
+        return closure(sure, surely), closure(sure | everybody, perhaps)
 
     def crosses(self, fact: Fact) -> bool:
-        """A membership from another tenant counts while the group is open and, if a group comes, that is exported."""
+        """A membership from another tenant gives while the group is open and, if a group comes, that is exported."""
         if fact.grantee[1] == fact.tenant:
             return True
         seen = fact.grantee[0] != GROUP or self.flagged(fact.grantee, "exported")
@@ -244,10 +242,10 @@ def decided(permission: str, allows: set[str], denies: set[str], *, tenant_admin
     return bool(gives & allows) and not (takes | {"deny_all"}) & denies
 
 
-def closure(start: set[Subject], edges: list[tuple]) -> set[Subject]:
+def closure(start: set[Subject], memberships: list[Fact]) -> set[Subject]:
     found = set(start)
     while True:
-        more = {group for member, group, _ in edges if member in found} - found
+        more = {fact.container for fact in memberships if fact.grantee in found} - found
         if not more:
             return found
         found |= more

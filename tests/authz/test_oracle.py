@@ -24,9 +24,6 @@ LEAST = 150_000
 """Comparisons of the seeds above; with those of Rust's own differential test more than 250 000 in `make test`."""
 ROUNDS = 4
 PAGES = (1, 2, 5, 1000)
-SEVERAL_WAYS = ("discover", "manage")
-"""Permissions that one can have in two ways: an explanation names a tuple that holds and that bears on one of them. It
-need not suffice: when each way is closed by another deny, none does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +124,6 @@ class World:
         """With the named tuple as the only allow (or as the only deny, if it was refused) the answer is the same."""
         if (named[2] in o.DENIES) == allowed:
             return False
-        if asked.permission in SEVERAL_WAYS:
-            return o.holds(self.oracle.facts[named], asked.moment) is not False
         alone = o.Oracle()
         for fact in self.oracle.facts.values():
             same_class = fact.place[0] in o.ON_PATH and fact.relation not in o.FLAGS
@@ -171,25 +166,23 @@ def bits(subject: o.Subject) -> int:
     return subject[0] << 60 | subject[1] << 32 | subject[2]
 
 
-def questions(rng: random.Random, world: World) -> list[Question]:
+def questions(rng: random.Random, oracle: o.Oracle) -> list[Question]:
     """What is asked of a world as it stands."""
     keys = {worlds.key(rng) for _ in range(12)}
-    for fact in world.oracle.facts.values():
+    for fact in oracle.facts.values():
         if fact.place[0] in (o.AT_PREFIX, o.AT_OBJECT):
             keys |= {fact.place[2], fact.place[2] + b"z"}
     asked = []
     for _ in range(3):
         moment = worlds.moment(rng)
         for _ in range(4):
-            who, admin = rng.choice(worlds.principals())
-            tenant, bucket = rng.choice(worlds.TENANTS), rng.choice(worlds.BUCKETS)
+            who, admin, tenant = worlds.asker(rng, list(oracle.facts.values()))
+            bucket = worlds.skewed(rng, worlds.BUCKETS)
             about = (who, admin, worlds.permission(rng), tenant)
             everything = (o.AT_BUCKET, bucket, b"")
             asked.append(Question("objects", *about, everything, moment, tuple(sorted(keys)), rng.choice(PAGES)))
             places = [worlds.asked_place(rng) for _ in range(4)]
-            places += [
-                f.place for f in world.oracle.facts.values() if f.place[0] in o.ON_PATH and rng.randrange(3) == 0
-            ]
+            places += [f.place for f in oracle.facts.values() if f.place[0] in o.ON_PATH and rng.randrange(3) == 0]
             asked += [Question("places", *about, place, moment) for place in places]
         about = ((o.ANYONE, 0, 0), False, worlds.permission(rng), rng.choice(worlds.TENANTS))
         asked.append(Question("subjects", *about, worlds.asked_place(rng), moment, page=rng.choice(PAGES)))
@@ -201,13 +194,12 @@ def run(seed: int) -> int:
     rng, world = random.Random(seed), World()
     done: list[tuple[str, o.Fact]] = []
     for _ in range(ROUNDS):
-        for _ in range(rng.randint(10, 40)):
-            facts = list(world.oracle.facts.values())
-            step = ("delete", rng.choice(facts)) if facts and rng.randrange(4) == 0 else ("touch", worlds.fact(rng))
-            done.append(step)
-            if wrong := world.change(*step):
-                pytest.fail(report(seed, done, None, wrong))
-        for asked in questions(rng, world):
+        for _ in range(rng.randint(*worlds.STEPS)):
+            for step in worlds.steps(rng, list(world.oracle.facts.values())):
+                done.append(step)
+                if wrong := world.change(*step):
+                    pytest.fail(report(seed, done, None, wrong))
+        for asked in questions(rng, world.oracle):
             if wrong := world.differs(asked):
                 pytest.fail(report(seed, done, asked, wrong))
     return world.compared

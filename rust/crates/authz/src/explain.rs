@@ -5,6 +5,7 @@ use panthera_base::{BucketId, TenantId, Timestamp};
 use crate::condition::{Condition, Tri};
 use crate::engine::{Answer, Engine, Moment, Pinned, Spot, answer};
 use crate::error::AuthzError;
+use crate::eval::State;
 use crate::model::{Grantee, Place, Relation, bits};
 use crate::node::Qualifier;
 use crate::permission::{Permission, Rule};
@@ -26,8 +27,9 @@ pub struct Granted {
 pub struct Explanation {
     /// The answer.
     pub answer: Answer,
-    /// The tuple that decided: the topmost deny that applies, or the nearest allow. `None` when nothing applies, or
-    /// when the subject's key itself says that it administers the tenant.
+    /// The tuple that decided: the topmost deny that alone takes the permission away, or the nearest allow that alone
+    /// gives it. Where only several together do, one of them. `None` when nothing applies, or when what decides is the
+    /// subject's key, which says that it administers the tenant.
     pub deciding: Option<Granted>,
 }
 
@@ -66,7 +68,7 @@ impl Engine {
         };
         let rule = pinned.rule(permission);
         let answer = answer(rule, &state, pinned.root.revision);
-        let deciding = decides(&pinned, rule, spot, answer.allowed)?;
+        let deciding = decides(&pinned, rule, spot, (answer.allowed, &state))?;
         Ok(Explanation { answer, deciding })
     }
 
@@ -87,14 +89,19 @@ impl Engine {
     }
 }
 
-fn decides(pinned: &Pinned, rule: Rule<'_>, spot: Spot<'_>, allowed: bool) -> Result<Option<Granted>, AuthzError> {
-    // Of the denies only the first; of the allows all that are not cut, the nearest last.
+fn decides(
+    pinned: &Pinned,
+    rule: Rule<'_>,
+    spot: Spot<'_>,
+    (allowed, state): (bool, &State),
+) -> Result<Option<Granted>, AuthzError> {
+    // Denies from the top down; of the allows all that are not cut, the nearest last.
     let mut found: Vec<Granted> = Vec::new();
     for (place, tuples) in levels(pinned, spot)? {
         let isolated = tuples.iter().any(|(_, q)| q.relation == Relation::Isolated);
         if isolated && allowed {
             found.retain(|g| match g.place {
-                Place::Tenant => g.relation.bit() & (bits::OWNER | bits::ADMIN) != 0,
+                Place::Tenant => chief(g),
                 Place::Bucket(_) => g.relation == Relation::Owner,
                 _ => false,
             });
@@ -108,17 +115,28 @@ fn decides(pinned: &Pinned, rule: Rule<'_>, spot: Spot<'_>, allowed: bool) -> Re
             let relevant = if allowed {
                 strata & ALLOW != 0 && holds == Tri::True && qualifier.relation.bit() & gives != 0
             } else {
-                found.is_empty()
-                    && strata & DENY != 0
-                    && holds != Tri::False
-                    && qualifier.relation.bit() & rule.denies() != 0
+                strata & DENY != 0 && holds != Tri::False && qualifier.relation.bit() & rule.denies() != 0
             };
             if relevant {
                 found.push(Granted { place: place.clone(), relation: qualifier.relation, grantee });
             }
         }
     }
-    Ok(found.pop())
+    // A permission may be had in several ways, and each be closed by another deny: what is named should decide alone.
+    let alone = |g: &Granted| match (allowed, chief(g)) {
+        (true, true) => rule.holds(g.relation.bit() | bits::TENANT_ADMIN, state.deny),
+        (true, false) => rule.holds(g.relation.bit(), state.deny),
+        (false, _) => !rule.holds(state.allow, g.relation.bit()),
+    };
+    let at = if allowed { found.iter().rposition(alone) } else { found.iter().position(alone) };
+    let by_key = allowed && pinned.resolved.administers() && rule.holds(bits::ADMIN | bits::TENANT_ADMIN, state.deny);
+    let otherwise = if allowed { found.len().checked_sub(1).filter(|_| !by_key) } else { Some(0) };
+    Ok(at.or(otherwise).filter(|&at| at < found.len()).map(|at| found.swap_remove(at)))
+}
+
+/// Whether it makes its subject the tenant's owner or an administrator of it.
+fn chief(granted: &Granted) -> bool {
+    granted.place == Place::Tenant && granted.relation.bit() & (bits::OWNER | bits::ADMIN) != 0
 }
 
 /// The tuples of the tenant, the bucket, each prefix and the object, from the top down.

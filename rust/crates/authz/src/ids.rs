@@ -7,6 +7,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use panthera_base::TenantId;
+
 use crate::error::AuthzError;
 use crate::model::{Grantee, Kind, Relation, bits};
 use crate::node::{QUALIFIED, Qualifier};
@@ -137,6 +139,18 @@ impl Ids {
     /// Whether a flag of a group is set.
     pub(crate) fn flag(&self, group: Grantee, flag: u32) -> bool {
         self.forward.get(&(group, Grantee::ITSELF)).is_some_and(|mask| mask & flag != 0)
+    }
+
+    /// Whether a grantee may be given something in a tenant: another tenant's group only while its owner exports it.
+    pub(crate) fn usable(&self, grantee: Grantee, tenant: TenantId) -> bool {
+        !grantee.is_container() || grantee.tenant() == tenant || self.flag(grantee, bits::EXPORTED)
+    }
+
+    /// Whether a membership may give something: one that comes from another tenant only while its group is open and,
+    /// when a group comes, that one is exported. What such a membership takes away it takes away all the same.
+    pub(crate) fn crosses(&self, member: Grantee, container: Grantee) -> bool {
+        let home = container.tenant();
+        member.tenant() == home || (self.usable(member, home) && self.flag(container, bits::OPEN))
     }
 
     /// Every group and role a group is in by plain edges, itself included.

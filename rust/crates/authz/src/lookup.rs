@@ -159,7 +159,8 @@ fn direct(pinned: &Pinned, spot: Spot<'_>, moment: &Moment) -> Result<BTreeMap<G
         if tuples.iter().any(|(_, q)| q.relation == Relation::Isolated) {
             all.iter_mut().for_each(|(g, held)| held.allow = kept.get(g).copied().unwrap_or(0));
         }
-        for (grantee, qualifier) in tuples {
+        // A flag is nobody's; it would stand before the classes, too, which `page` takes to be first.
+        for (grantee, qualifier) in tuples.into_iter().filter(|(g, _)| g.kind() != Kind::Itself) {
             let held = all.entry(grantee).or_default();
             let bit = qualifier.relation.bit();
             match Depends::default().on(&qualifier, moment.now, &moment.facts) {
@@ -199,23 +200,18 @@ impl Search<'_> {
         let tenant = self.pinned.tenant;
         let ids = &self.pinned.root.ids;
         let (mut sure, mut possible) = (BTreeSet::from([grantee]), BTreeSet::from([grantee]));
-        let mut todo = vec![(grantee, true)];
+        let mut todo = vec![(grantee, ids.usable(grantee, tenant))];
         while let Some((at, surely)) = todo.pop() {
             if !at.is_container() || at.tenant() != tenant {
                 self.give(at, held, surely)?;
                 continue;
             }
             for (member, edge) in ids.of_target(at, Grantee::ITSELF).filter(|(m, _)| m.kind() != Kind::Itself) {
-                let foreign = member.tenant() != at.tenant();
-                let hidden = member.kind() == Kind::Group && !ids.flag(member, bits::EXPORTED);
-                if foreign && (hidden || !ids.flag(at, bits::OPEN)) {
-                    continue;
-                }
                 let mut outcome = if edge.mask & bits::CONTAINS != 0 { Tri::True } else { Tri::False };
                 for q in edge.qualifiers.iter().filter(|q| q.relation.bit() & bits::CONTAINS != 0) {
                     outcome = Depends::default().on(q, self.moment.now, &self.moment.facts);
                 }
-                let surely = surely && outcome == Tri::True;
+                let surely = surely && outcome == Tri::True && ids.crosses(member, at);
                 // Who contains nobody need not be remembered: to be given the same twice changes nothing.
                 if !member.is_container() {
                     if outcome != Tri::False {
@@ -255,7 +251,9 @@ impl Search<'_> {
             _ => signed,
         };
         let around = |g: Grantee| match g.kind() {
-            Kind::Share | Kind::Anyone => anyone,
+            // What everybody may is not the share's, what nobody may is not either.
+            Kind::Share => Held { allow: 0, ..anyone },
+            Kind::Anyone => anyone,
             Kind::Authenticated => signed,
             _ => members(g),
         };

@@ -103,6 +103,11 @@ pub(crate) struct Resolved {
 const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 
 impl Resolved {
+    /// Whether the subject's key says that it administers this tenant: an allow that no tuple gives.
+    pub(crate) fn administers(&self) -> bool {
+        self.principal.admin && self.principal.grantee.tenant() == self.tenant
+    }
+
     /// For which strata a grantee stands for this subject; 0 for neither.
     #[inline]
     pub(crate) fn holds(&self, grantee: Grantee) -> u8 {
@@ -166,7 +171,7 @@ pub(crate) fn resolve(
     let mut grantees: Vec<(Grantee, u8)> = own.into_iter().map(|g| (g, strata(g))).collect();
     for (&group, &sure) in &reached {
         // Another tenant's group gives rights here only while its owner exports it; what it takes away, it takes away.
-        let usable = group.tenant() == tenant || ids.flag(group, bits::EXPORTED);
+        let usable = ids.usable(group, tenant);
         grantees.push((group, if sure && usable { ALLOW | DENY } else { DENY }));
     }
     grantees.sort_unstable();
@@ -227,7 +232,7 @@ fn on_tenant(ids: &Ids, resolved: &mut Resolved, now: Timestamp, facts: &Facts) 
             add(*strata, ids.get(target, *grantee));
         }
     }
-    if resolved.principal.admin && resolved.principal.grantee.tenant() == resolved.tenant {
+    if resolved.administers() {
         allow |= bits::ADMIN;
     }
     if allow & (bits::OWNER | bits::ADMIN) != 0 {
@@ -265,20 +270,19 @@ impl Climb<'_> {
     }
 
     fn edge(&mut self, member: Grantee, container: Grantee, edge: &IdEdge<'_>) -> Tri {
-        if member.tenant() != container.tenant() {
-            let exported = member.kind() != Kind::Group || self.ids.flag(member, bits::EXPORTED);
-            if !exported || !self.ids.flag(container, bits::OPEN) {
-                return Tri::False;
-            }
+        let outcome = if edge.mask & bits::CONTAINS != 0 {
+            Tri::True
+        } else if edge.mask & QUALIFIED == 0 {
+            Tri::False
+        } else {
+            let found = edge.qualifiers.iter().find(|q| q.relation.bit() & bits::CONTAINS != 0);
+            found.map_or(Tri::False, |q| self.depends.on(q, self.now, self.facts))
+        };
+        match outcome {
+            // What may not give any more may still take away: to hide or close a group must open nothing.
+            Tri::True if !self.ids.crosses(member, container) => Tri::Unknown,
+            outcome => outcome,
         }
-        if edge.mask & bits::CONTAINS != 0 {
-            return Tri::True;
-        }
-        if edge.mask & QUALIFIED == 0 {
-            return Tri::False;
-        }
-        let found = edge.qualifiers.iter().find(|q| q.relation.bit() & bits::CONTAINS != 0);
-        found.map_or(Tri::False, |q| self.depends.on(q, self.now, self.facts))
     }
 
     /// Everything the closure says about a container, and on to its edges that the closure leaves out.

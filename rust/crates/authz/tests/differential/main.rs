@@ -8,10 +8,10 @@ mod world;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use naive::{Naive, TENANTS};
+use naive::{Naive, TENANTS, on_path};
 use panthera_authz::{
     ApplySchema, AuthzError, Change, Engine, Grantee, Kind, Moment, Next, Permission, Place, Principal, Relation,
-    Settings, Spot, Target, Visible, WriteTuples,
+    Settings, Spot, Target, Tuple, TupleKey, Visible, WriteTuples,
 };
 use panthera_base::{BucketId, TenantId, Timestamp};
 use panthera_meta::memory::Memory;
@@ -47,8 +47,14 @@ impl World {
         if self.schemas && self.rng.one_in(6) {
             return self.change_schema();
         }
-        let gone =
-            (!self.naive.tuples.is_empty() && self.rng.one_in(4)).then(|| self.rng.pick(&self.naive.tuples).clone());
+        // Groups are hidden and closed often: what counted until then is the rest of the world.
+        let shown = |t: &&Tuple| matches!(t.key.relation, Relation::Exported | Relation::Open);
+        let some: Vec<Tuple> = match self.rng.below(8) {
+            0 => self.naive.tuples.iter().filter(shown).cloned().collect(),
+            1 | 2 => self.naive.tuples.clone(),
+            _ => Vec::new(),
+        };
+        let gone = (!some.is_empty()).then(|| self.rng.pick(&some).clone());
         if let Some(tuple) = gone {
             self.naive.tuples.retain(|t| t.key != tuple.key);
             self.write(tuple.key.target.tenant, Change::Delete(tuple.key)).unwrap();
@@ -169,17 +175,38 @@ impl World {
             assert_eq!(why.answer.allowed, expect, "seed {seed}: explain");
             match why.deciding {
                 Some(granted) => {
-                    let real = self.naive.tuples.iter().any(|t| {
-                        (&t.key.target.place, t.key.relation, t.key.grantee)
-                            == (&granted.place, granted.relation, granted.grantee)
-                    });
-                    assert!(real, "seed {seed}: {granted:?} is no tuple");
-                    assert_eq!(self.naive.denies(tenant, granted.relation), !expect, "seed {seed}: {granted:?}");
+                    let key = TupleKey {
+                        target: Target::new(tenant, granted.place),
+                        relation: granted.relation,
+                        grantee: granted.grantee,
+                    };
+                    self.named(who, p, &target, m, (&key, expect));
                 }
                 None => assert!(!expect || who.admin, "seed {seed}: allowed by nothing"),
             }
             self.compared += 2;
         }
+    }
+
+    /// The tuple that an explanation names is there and decides alone. In a schema that asks for several at once no
+    /// tuple may: then any of them is named.
+    fn named(&self, who: Principal, p: Permission, at: &Target, m: &Moment, (key, expect): (&TupleKey, bool)) {
+        let seed = self.seed;
+        assert!(self.naive.tuples.iter().any(|t| t.key == *key), "seed {seed}: {key:?} is no tuple");
+        assert_eq!(self.naive.denies(at.tenant, key.relation), !expect, "seed {seed}: {key:?}");
+        // What a key says about its owner is no tuple: it must not help an allow that is named.
+        let alone = |key: &TupleKey| {
+            let asked = Principal { admin: who.admin && !expect, ..who };
+            self.naive.with_only(key).check(asked, p, at, m) == expect
+        };
+        if alone(key) {
+            return;
+        }
+        let other = self.naive.tuples.iter().find(|t| {
+            on_path(&t.key) && self.naive.denies(t.key.target.tenant, t.key.relation) != expect && alone(&t.key)
+        });
+        let own = self.naive.schemas.contains_key(&at.tenant);
+        assert!(own && other.is_none(), "seed {seed}: {key:?} does not decide {p:?} on {at:?}, {other:?} does");
     }
 
     /// bulk, ranges and lookup of resources are filter(check).

@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use panthera_authz::{Condition, Facts, Grantee, Kind, Moment, Permission, Place, Principal, Relation, Target, Tuple};
+use panthera_authz::{
+    Condition, Facts, Grantee, Kind, Moment, Permission, Place, Principal, Relation, Target, Tuple, TupleKey,
+};
 use panthera_base::{BucketId, TenantId};
 
 use crate::schemas::Plain;
@@ -83,6 +85,14 @@ impl Naive {
         }
     }
 
+    /// The same world with one allow, or one deny, as the only one of its side.
+    pub(crate) fn with_only(&self, key: &TupleKey) -> Naive {
+        let side = self.denies(key.target.tenant, key.relation);
+        let kept =
+            |t: &&Tuple| t.key == *key || !on_path(&t.key) || self.denies(t.key.target.tenant, t.key.relation) != side;
+        Naive { tuples: self.tuples.iter().filter(kept).cloned().collect(), schemas: self.schemas.clone() }
+    }
+
     fn flag(&self, group: Grantee, flag: Relation) -> bool {
         self.tuples.iter().any(|t| container(&t.key.target) == Some(group) && t.key.relation == flag)
     }
@@ -110,14 +120,12 @@ impl Naive {
                 if !matches!(tuple.key.relation, Relation::Member | Relation::Assignee) {
                     continue;
                 }
-                if member.tenant() != group.tenant() {
-                    let seen = member.kind() != Kind::Group || self.flag(member, Relation::Exported);
-                    if !seen || !self.flag(group, Relation::Open) {
-                        continue;
-                    }
-                }
+                // From another tenant it gives only between groups that are shown to one another, but takes away always.
+                let shown = member.tenant() == group.tenant()
+                    || ((member.kind() != Kind::Group || self.flag(member, Relation::Exported))
+                        && self.flag(group, Relation::Open));
                 let answer = holds(tuple, moment);
-                if answer == Some(true) && sure.contains(&member) {
+                if shown && answer == Some(true) && sure.contains(&member) {
                     sure.insert(group);
                 }
                 if answer != Some(false) && possible.contains(&member) {
@@ -213,6 +221,12 @@ fn decide(p: Permission, allows: &BTreeSet<Relation>, denies: &BTreeSet<Relation
         Permission::Know => !allows.is_empty() && none(&[]),
         _ => false,
     }
+}
+
+/// Whether a tuple allows or denies something at a place, rather than say who is in what or mark it.
+pub(crate) fn on_path(key: &TupleKey) -> bool {
+    let on_path = matches!(key.target.place, Place::Tenant | Place::Bucket(_) | Place::Prefix(..) | Place::Object(..));
+    on_path && key.relation != Relation::Isolated
 }
 
 fn container(target: &Target) -> Option<Grantee> {

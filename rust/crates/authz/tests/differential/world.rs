@@ -88,9 +88,23 @@ fn grantee(rng: &mut Rng, home: TenantId) -> Grantee {
         3 => Grantee::service(tenant, UserId(1)).unwrap(),
         4 => Grantee::role(tenant, 1).unwrap(),
         5 => Grantee::share(tenant, 1).unwrap(),
-        6..=9 => Grantee::group(tenant, 1 + rng.below(GROUPS) as u32).unwrap(),
+        6..=9 => Grantee::group(tenant, number(rng)).unwrap(),
         _ => Grantee::user(tenant, UserId(1 + rng.below(USERS) as u32)).unwrap(),
     }
+}
+
+/// Of a group; one is so frequent that much comes together in it.
+fn number(rng: &mut Rng) -> u32 {
+    if rng.one_in(2) { 1 } else { 1 + rng.below(GROUPS) as u32 }
+}
+
+/// A user or group of the other tenant.
+fn foreigner(rng: &mut Rng, home: TenantId) -> Grantee {
+    let tenant = if home == TENANTS[0] { TENANTS[1] } else { TENANTS[0] };
+    if rng.one_in(2) {
+        return Grantee::user(tenant, UserId(1 + rng.below(USERS) as u32)).unwrap();
+    }
+    Grantee::group(tenant, number(rng)).unwrap()
 }
 
 fn condition(rng: &mut Rng) -> Condition {
@@ -120,10 +134,14 @@ pub(crate) fn moment(rng: &mut Rng) -> Moment {
 /// A tuple that often makes sense; the engine says whether it does.
 pub(crate) fn tuple(rng: &mut Rng) -> Tuple {
     let tenant = *rng.pick(&TENANTS);
-    let (place, relation, grantee) = match rng.below(20) {
-        0 => (Place::Group(1 + rng.below(GROUPS) as u32), Relation::Exported, Grantee::ITSELF),
-        1 => (Place::Group(1 + rng.below(GROUPS) as u32), Relation::Open, Grantee::ITSELF),
-        2..=6 => (Place::Group(1 + rng.below(GROUPS) as u32), Relation::Member, grantee(rng, tenant)),
+    let (place, relation, grantee) = match rng.below(26) {
+        24..=25 => (Place::Group(1), *rng.pick(&[Relation::Exported, Relation::Open]), Grantee::ITSELF),
+        // Who comes from another tenant, and denies to groups, so that the two meet.
+        20..=21 => (Place::Group(number(rng)), Relation::Member, foreigner(rng, tenant)),
+        22..=23 => (place(rng), Relation::ALL[8 + rng.below(5)].0, Grantee::group(tenant, number(rng)).unwrap()),
+        0 => (Place::Group(number(rng)), Relation::Exported, Grantee::ITSELF),
+        1 => (Place::Group(number(rng)), Relation::Open, Grantee::ITSELF),
+        2..=6 => (Place::Group(number(rng)), Relation::Member, grantee(rng, tenant)),
         7 => (Place::Role(1), Relation::Assignee, grantee(rng, tenant)),
         8 => (Place::Tenant, Relation::from_number(rng.below(24) as u8).unwrap(), grantee(rng, tenant)),
         13..=14 => (place(rng), Relation::from_number(19 + rng.below(5) as u8).unwrap(), grantee(rng, tenant)),

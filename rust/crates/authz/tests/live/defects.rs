@@ -1,8 +1,8 @@
 //! Known defects of the obvious designs (rebac.md 4.1, 4.2, 4.4), each with a test of its name.
 
 use panthera_authz::{
-    Change, Condition, Facts, GROUPS_PER_SUBJECT, Grantee, Moment, Network, Permission, Place, Relation, Spot, Target,
-    Tuple,
+    Change, Condition, Engine, Facts, GROUPS_PER_SUBJECT, Grantee, Moment, Network, Permission, Place, Relation, Spot,
+    Target, Tuple, Visible,
 };
 use panthera_base::{BucketId, Timestamp, UserId};
 
@@ -116,6 +116,81 @@ fn foreign_groups_count_only_while_exported_but_their_denies_stay() {
     revoke(&engine, exported.key);
     assert!(!reads(&engine, theirs, "a/k"), "no longer exported");
     assert!(!reads(&engine, theirs, "b/k"), "a deny does not vanish when its group is hidden");
+}
+
+#[test]
+fn hiding_or_closing_a_group_opens_nothing_by_any_question() {
+    let flag = |tenant, id, relation| Tuple::new(Target::new(tenant, Place::Group(id)), relation, Grantee::ITSELF);
+    let (open, exported) = (flag(HOME, 7, Relation::Open), flag(AWAY, 1, Relation::Exported));
+    let theirs = Grantee::user(AWAY, UserId(1)).unwrap();
+    let team = Grantee::group(AWAY, 1).unwrap();
+    // Directly in an open group of ours, and through a group of theirs.
+    for (member_of_ours, hides) in [(theirs, [&open.key, &open.key]), (team, [&open.key, &exported.key])] {
+        for hidden in hides {
+            let engine = engine();
+            for tuple in [&open, &exported, &member(AWAY, 1, theirs), &member(HOME, 7, member_of_ours)] {
+                grant(&engine, tuple.clone());
+            }
+            grant(&engine, prefix("a/", Relation::Reader, group(7)));
+            let bucket = Target::new(HOME, Place::Bucket(BUCKET));
+            grant(&engine, Tuple::new(bucket, Relation::Reader, theirs));
+            grant(&engine, prefix("b/", Relation::DenyRead, group(7)));
+            grant(&engine, prefix("c/", Relation::Isolated, Grantee::ITSELF));
+            grant(&engine, prefix("c/", Relation::Reader, group(7)));
+            // Who is in another tenant's group is not ours to tell.
+            let told = member_of_ours == theirs;
+            assert_eq!(readable(&engine, theirs, told), [true, true, false]);
+            revoke(&engine, hidden.clone());
+            assert_eq!(readable(&engine, theirs, told), [true, false, false], "without {hidden:?}");
+        }
+    }
+}
+
+/// Both were wrong until the worlds of the differential tests grew dense enough to show it.
+#[test]
+fn who_may_read_is_the_check_of_each_below_a_flag_and_for_a_share() {
+    let engine = engine();
+    let (share, all) = (Grantee::share(HOME, 1).unwrap(), Grantee::tenant_member(HOME).unwrap());
+    let spot = Spot::Object(BUCKET, b"a/k");
+    let lookup = || engine.lookup_subjects(Permission::Read, HOME, spot, None, 100, &at(1)).unwrap();
+    grant(&engine, Tuple::new(Target::new(HOME, Place::Tenant), Relation::Owner, user(1)));
+    grant(&engine, prefix("a/", Relation::DenyRead, all));
+    grant(&engine, prefix("a/", Relation::Isolated, Grantee::ITSELF));
+    assert!(
+        !reads(&engine, user(1), "a/k") && !lookup().subjects.contains(&user(1)),
+        "members of a tenant are looked at"
+    );
+    grant(&engine, prefix("a/", Relation::Reader, Grantee::ANYONE));
+    grant(&engine, prefix("a/", Relation::Writer, share));
+    assert!(!reads(&engine, share, "a/k") && !lookup().subjects.contains(&share), "a share has not what everybody has");
+}
+
+/// Whether a subject reads `a/k`, `c/k` and `b/k`: one answer of every kind of question.
+fn readable(engine: &Engine, subject: Grantee, told: bool) -> [bool; 3] {
+    let keys: [&[u8]; 3] = [b"a/k", b"c/k", b"b/k"];
+    let (principal, moment) = (who(subject), at(1));
+    let mut bulk = Vec::new();
+    engine.check_keys(principal, Permission::Read, HOME, BUCKET, keys, &moment, &mut bulk).unwrap();
+    let page = engine.lookup_resources(principal, Permission::Read, HOME, BUCKET, None, 100, &moment).unwrap();
+    let mut visible = Visible::open(engine, principal, Permission::Read, HOME, BUCKET, b"", &moment).unwrap();
+    std::array::from_fn(|i| {
+        let (key, spot) = (keys[i], Spot::Object(BUCKET, keys[i]));
+        let why = engine.explain(principal, Permission::Read, HOME, spot, &moment).unwrap();
+        let denied = why.deciding.is_some_and(|d| d.relation == Relation::DenyRead);
+        let subjects = engine.lookup_subjects(Permission::Read, HOME, spot, None, 100, &moment).unwrap().subjects;
+        let listed = page.ranges.iter().any(|r| *r.start <= *key && r.end.as_ref().is_none_or(|end| key < &**end));
+        let all = [
+            reads(engine, subject, std::str::from_utf8(key).unwrap()),
+            bulk[i],
+            listed,
+            visible.contains(key),
+            why.answer.allowed,
+            if told { subjects.contains(&subject) } else { why.answer.allowed },
+        ];
+        assert!(all.iter().all(|one| *one == all[0]), "{key:?}: {all:?}");
+        assert_eq!(denied, key.starts_with(b"b/"), "explained by another tuple");
+        all[0]
+    })
 }
 
 #[test]
