@@ -215,7 +215,7 @@ class Config:
         256 << 20, _size(0), "Writes are refused when the disk has less left; reads and deletes go on."
     )
     audit_max_bytes: int = _setting(
-        8 << 30, _size(0), "Size at which the audit log is full: what must be written down is refused. 0: no limit."
+        8 << 30, _size(0), "Size at which the audit log is full; its last tenth is for changes of rights. 0: no limit."
     )
     audit_keep_days: int = _setting(
         365, _between(0, 36_500), "Days after which audit entries are removed by themselves. 0: never."

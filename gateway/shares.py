@@ -29,7 +29,7 @@ from gateway.limits import (
     SHARE_AUDIENCE,
     SHARE_DOWNLOADS,
 )
-from storage.api import Metastore, absent, add, delete, equals, put
+from storage.api import Metastore, absent, add, equals, put
 from storage.native import Relations as Engine
 from storage.records import keys
 from storage.records.bucket import BucketRecord
@@ -170,7 +170,8 @@ class Shares:
             if record.revoked:
                 return record
             ended = replace(record, revoked=True, generation=record.generation + 1)
-            self._store.commit([equals(row, value)], [put(row, ended.encode()), delete(_secret_row(record))])
+            # The way from the secret to it stays: who still tries the link leaves an entry in the owner's audit log.
+            self._store.commit([equals(row, value)], [put(row, ended.encode())])
             return ended
 
         record = repeated(attempt)

@@ -150,7 +150,7 @@ impl Engine {
             Ok(_) => {
                 let revision = state.revision;
                 writer.state = Some(state);
-                inner.book.wrote(audited);
+                audited.durable();
                 inner.publish(root);
                 Ok(Some(revision))
             }

@@ -73,6 +73,17 @@ pub struct AuditSettings {
     pub anonymous: bool,
 }
 
+/// One part in so many of `max_bytes` is left to changes of rights: what strangers ask for must not fill the log so far that
+/// its owner can no longer take their rights away.
+pub const RESERVE_PART: u64 = 10;
+
+impl AuditSettings {
+    /// Bytes at which entries of requests find no more room.
+    pub fn request_bytes(&self) -> u64 {
+        self.max_bytes - self.max_bytes / RESERVE_PART
+    }
+}
+
 /// Says what was lost, one line each.
 pub type Complain = Arc<dyn Fn(&str) + Send + Sync>;
 
@@ -83,6 +94,7 @@ pub struct Book {
     /// Names this process in sequences: two that run at the same moment never write the same key.
     process: u32,
     next: AtomicU32,
+    /// Of rows that are there, and of those that are on their way: what is counted here will not be more than the limit.
     bytes: AtomicI64,
     written: AtomicU64,
     lost: AtomicU64,
@@ -131,7 +143,7 @@ impl Book {
         self.settings
     }
 
-    /// Bytes of all rows.
+    /// Bytes of all rows, those on their way to the disk included.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed).max(0) as u64
     }
@@ -147,39 +159,78 @@ impl Book {
     }
 
     /// Commits a change with the entries about it: each for the log of a tenant, with a copy for who acted.
-    pub fn commit(&self, mut batch: Batch, at: Timestamp, entries: Vec<Entry>) -> Result<Revision, AuditedError> {
-        let mut weight = Weight::default();
+    pub fn commit(
+        self: &Arc<Self>,
+        mut batch: Batch,
+        at: Timestamp,
+        entries: Vec<Entry>,
+    ) -> Result<Revision, AuditedError> {
+        let mut booked = Vec::with_capacity(entries.len());
         for (tenant, entry) in entries {
-            weight += self.append(&mut batch, at, &on_both_sides(tenant, entry)).map_err(AuditedError::Audit)?;
+            booked.push(self.append(&mut batch, at, &on_both_sides(tenant, entry)).map_err(AuditedError::Audit)?);
         }
         let revision = self.meta.commit(&batch).map_err(AuditedError::Commit)?;
-        self.wrote(weight);
+        booked.into_iter().for_each(Booked::durable);
         Ok(revision)
     }
 
-    /// Adds the entries of one event, at most one for each log, to the batch of what they are about. Returns what they weigh, for [`Self::wrote`].
-    pub(crate) fn append(&self, batch: &mut Batch, at: Timestamp, entries: &[Entry]) -> Result<Weight, AuthzError> {
-        let begin = batch.ops.len();
-        let weight = self.append_always(batch, at, entries);
-        let (used, max) = (self.bytes(), self.settings.max_bytes);
-        if max == 0 || used.saturating_add(weight.bytes) <= max {
-            return Ok(weight);
-        }
-        batch.ops.truncate(begin);
-        let full = format!("the audit log is full: {used} of {max} bytes; trim it, or raise audit_max_bytes");
-        self.unwritten(weight.entries, full).map(|()| Weight::default())
+    /// Adds to the batch of a change what the audit log says of it: the entry for its tenant's log, with a copy for who
+    /// acted. [`AuthzError::Audit`] when it cannot be written: then the change must not be made.
+    pub fn append_change(
+        self: &Arc<Self>,
+        batch: &mut Batch,
+        at: Timestamp,
+        tenant: TenantId,
+        entry: AuditRecord,
+    ) -> Result<Booked, AuthzError> {
+        self.append(batch, at, &on_both_sides(tenant, entry))
     }
 
-    /// The same without a limit: for the entry about what makes room.
-    pub(crate) fn append_always(&self, batch: &mut Batch, at: Timestamp, entries: &[Entry]) -> Weight {
+    /// Adds the entries of one event, at most one for each log, to the batch of what they are about.
+    pub(crate) fn append(
+        self: &Arc<Self>,
+        batch: &mut Batch,
+        at: Timestamp,
+        entries: &[Entry],
+    ) -> Result<Booked, AuthzError> {
+        self.append_for(batch, at, entries, 0)
+    }
+
+    /// As [`Self::append`], to a batch that removes `freed` bytes: what takes no more than it frees always fits.
+    pub(crate) fn append_for(
+        self: &Arc<Self>,
+        batch: &mut Batch,
+        at: Timestamp,
+        entries: &[Entry],
+        freed: u64,
+    ) -> Result<Booked, AuthzError> {
         let sequence = u64::from(self.process) << 32 | u64::from(self.next.fetch_add(1, Ordering::Relaxed));
-        let mut weight = Weight { bytes: 0, entries: entries.len() as u64 };
+        let (begin, mut weight) = (batch.ops.len(), Weight { bytes: 0, entries: entries.len() as u64 });
         for (tenant, entry) in entries {
             let (key, value) = (keys::audit(*tenant, at, sequence), entry.encode());
             weight.bytes += (key.len() + value.len()) as u64;
             batch.ops.push(Op::Put { key, value, tally: Some(tally()) });
         }
-        weight
+        let (max, reserved) = match entries.iter().all(|(_, entry)| is_change_of_rights(entry)) {
+            true => (self.settings.max_bytes, ""),
+            false => (self.settings.request_bytes(), " (the rest is for changes of rights)"),
+        };
+        let fits = |used: i64| {
+            let more = used.saturating_add(weight.bytes as i64);
+            let fits = self.settings.max_bytes == 0 || weight.bytes <= freed || more.max(0) as u64 <= max;
+            fits.then_some(more)
+        };
+        match self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits) {
+            Ok(_) => Ok(Booked { book: Arc::clone(self), weight }),
+            Err(used) => {
+                batch.ops.truncate(begin);
+                let full = format!(
+                    "the audit log is full: {used} of {max} bytes{reserved}; trim it, or raise audit_max_bytes"
+                );
+                self.unwritten(weight.entries, full)?;
+                Ok(Booked { book: Arc::clone(self), weight: Weight::default() })
+            }
+        }
     }
 
     /// Entries cannot be written: an error, or, as the operator chose, a count.
@@ -198,15 +249,40 @@ impl Book {
         }
     }
 
-    /// The batch with entries of this weight is durable.
-    pub(crate) fn wrote(&self, weight: Weight) {
-        self.bytes.fetch_add(weight.bytes as i64, Ordering::Relaxed);
-        self.written.fetch_add(weight.entries, Ordering::Relaxed);
-    }
-
     /// Rows of this many bytes are gone.
     pub(crate) fn shrank(&self, bytes: u64) {
         self.bytes.fetch_sub(bytes as i64, Ordering::Relaxed);
+    }
+}
+
+/// Room that entries of a batch take in the log; given back when it is dropped before they are durable.
+#[must_use = "entries that are durable must be counted"]
+pub struct Booked {
+    book: Arc<Book>,
+    weight: Weight,
+}
+
+impl Booked {
+    /// The batch is durable.
+    pub fn durable(mut self) {
+        let weight = std::mem::take(&mut self.weight);
+        self.book.written.fetch_add(weight.entries, Ordering::Relaxed);
+    }
+
+    /// Bytes of their rows.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.weight.bytes
+    }
+
+    /// How many entries.
+    pub(crate) fn entries(&self) -> u64 {
+        self.weight.entries
+    }
+}
+
+impl Drop for Booked {
+    fn drop(&mut self) {
+        self.book.shrank(self.weight.bytes);
     }
 }
 
@@ -221,16 +297,15 @@ pub enum AuditedError {
 
 /// What entries weigh.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Weight {
-    pub(crate) bytes: u64,
-    pub(crate) entries: u64,
+struct Weight {
+    bytes: u64,
+    entries: u64,
 }
 
-impl std::ops::AddAssign for Weight {
-    fn add_assign(&mut self, other: Self) {
-        self.bytes += other.bytes;
-        self.entries += other.entries;
-    }
+/// Whether the entry may take the room that is kept for changes of rights. Those that nobody signed may not: they are
+/// strangers', and with `audit_anonymous` off no decision goes before them that would find the log full.
+fn is_change_of_rights(entry: &AuditRecord) -> bool {
+    entry.kind != AuditKind::Decision && entry.who != Grantee::ANYONE.bits()
 }
 
 /// The counter row of the log.
@@ -341,6 +416,13 @@ pub(crate) fn reason_number(reason: Reason) -> u8 {
         Reason::PublicAccessBlocked => 14,
         Reason::ForeignObject => 15,
         Reason::CreatorMayNot => 16,
+        Reason::ShareRevoked => 17,
+        Reason::ShareExpired => 18,
+        Reason::ShareNotForCaller => 19,
+        Reason::ShareOrphaned => 20,
+        Reason::SharePassword => 21,
+        Reason::ShareUsedUp => 22,
+        Reason::ShareElsewhere => 23,
     }
 }
 

@@ -17,7 +17,7 @@ use panthera_meta::{Batch, MetaError, Op, Step, keys};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
-use crate::audit::{self, Actor, Asked, Book, Entry, OnFailure, Weight, tally};
+use crate::audit::{self, Actor, Asked, Book, Booked, Entry, OnFailure, tally};
 use crate::authorizer::principal;
 use crate::decision::{Decision, Question, Reason, Subject, Verdict};
 use crate::error::AuthzError;
@@ -167,11 +167,11 @@ impl Shared {
 
     /// One batch for all of them: they are durable together, or each of them is told that it is not.
     fn write(&self, notes: Vec<Note>) {
-        let (mut batch, mut heavy, mut waiting) = (Batch::default(), Weight::default(), Vec::new());
+        let (mut batch, mut booked, mut waiting) = (Batch::default(), Vec::new(), Vec::new());
         for note in notes {
             match self.book.append(&mut batch, note.at, &note.entries) {
-                Ok(weight) => {
-                    heavy += weight;
+                Ok(room) => {
+                    booked.push(room);
                     // Nobody listens any more when the client left; the entry is written all the same.
                     waiting.push(note.done);
                 }
@@ -181,12 +181,15 @@ impl Shared {
         let outcome = match self.book.meta.commit(&batch) {
             _ if batch.ops.is_empty() => Ok(()),
             Ok(_) => {
-                self.book.wrote(heavy);
+                booked.into_iter().for_each(Booked::durable);
                 Ok(())
             }
             Err(error) => self
                 .book
-                .unwritten(heavy.entries, format!("the audit log cannot be written: {error}"))
+                .unwritten(
+                    booked.iter().map(Booked::entries).sum(),
+                    format!("the audit log cannot be written: {error}"),
+                )
                 .map_err(|error| Unaudited::Failed(error.to_string())),
         };
         waiting.into_iter().for_each(|done| drop(done.send(outcome.clone())));
@@ -217,17 +220,19 @@ impl Shared {
                 tenants.push(owner);
             }
         }
-        let mut weight = Weight::default();
+        let (mut booked, mut room) = (Vec::new(), freed);
         if let Some(by) = by {
             // Each with a sequence of its own: the copies go to one log.
             for owner in tenants {
-                weight += self.book.append_always(&mut batch, self.clock.now(), &of_trim(by, owner, before));
+                let one = self.book.append_for(&mut batch, self.clock.now(), &of_trim(by, owner, before), room)?;
+                room = room.saturating_sub(one.bytes());
+                booked.push(one);
             }
         }
         match self.book.meta.commit(&batch) {
             Ok(_) => {
                 self.book.shrank(freed);
-                self.book.wrote(weight);
+                booked.into_iter().for_each(Booked::durable);
                 Ok((rows.len() as u64, more))
             }
             Err(panthera_meta::CommitError::Store(error)) => Err(error.into()),
@@ -346,6 +351,13 @@ impl Trail {
         decision
     }
 
+    /// Queues the entries of a refusal that comes from no decision: before one could be asked for, or after.
+    pub fn refuse(&self, question: &Question<'_>, reason: Reason) {
+        let refused = Decision { verdict: Verdict::Deny, reason, revision: 0 };
+        // What cannot be queued ends the request as well, when it waits for its trail.
+        let _: Decision = self.note(question, refused);
+    }
+
     /// Waits until everything that was noted so far is durable.
     pub async fn settled(&self) -> Result<(), Unaudited> {
         let waiting = std::mem::take(&mut self.left.lock().waiting);
@@ -373,6 +385,8 @@ fn name(question: &Question<'_>, decision: &Decision) -> [u8; 32] {
     for part in [action.0.as_bytes(), resource.name.as_bytes(), resource.key.unwrap_or_default()] {
         hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
     }
+    let share = if let Subject::Share(by) = question.subject { by.share } else { 0 };
+    hasher.update(&share.to_le_bytes());
     hasher.update(&[u8::from(resource.key.is_some()), u8::from(decision.allowed())]);
     *hasher.finalize().as_bytes()
 }

@@ -228,6 +228,20 @@ pub enum Reason {
     ForeignObject,
     /// It comes through a share whose creator may not do it, or may not share it.
     CreatorMayNot,
+    /// It comes through a share that was revoked.
+    ShareRevoked,
+    /// It comes through a share that has expired.
+    ShareExpired,
+    /// It comes through a share whose audience does not have the caller in it.
+    ShareNotForCaller,
+    /// It comes through a share whose creator, tenant or bucket is gone or disabled.
+    ShareOrphaned,
+    /// It comes through a share link with a password, without it.
+    SharePassword,
+    /// It comes through a share that was downloaded as often as may be.
+    ShareUsedUp,
+    /// It asks a share for what is no place of the share's.
+    ShareElsewhere,
     /// It could not be evaluated: a limit, or an address that cannot be.
     Unevaluated,
     /// It must be written down and cannot be.
@@ -251,6 +265,13 @@ impl Reason {
         Self::PublicAccessBlocked,
         Self::ForeignObject,
         Self::CreatorMayNot,
+        Self::ShareRevoked,
+        Self::ShareExpired,
+        Self::ShareNotForCaller,
+        Self::ShareOrphaned,
+        Self::SharePassword,
+        Self::ShareUsedUp,
+        Self::ShareElsewhere,
         Self::Unevaluated,
         Self::Unaudited,
     ];
@@ -274,6 +295,13 @@ impl Reason {
             Self::PublicAccessBlocked => "public_access_blocked",
             Self::ForeignObject => "foreign_object",
             Self::CreatorMayNot => "creator_may_not",
+            Self::ShareRevoked => "share_revoked",
+            Self::ShareExpired => "share_expired",
+            Self::ShareNotForCaller => "share_not_for_caller",
+            Self::ShareOrphaned => "share_orphaned",
+            Self::SharePassword => "share_password",
+            Self::ShareUsedUp => "share_used_up",
+            Self::ShareElsewhere => "share_elsewhere",
             Self::Unevaluated => "unevaluated",
             Self::Unaudited => "unaudited",
         }

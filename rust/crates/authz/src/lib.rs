@@ -48,7 +48,7 @@ mod write;
 
 pub use apply::{ApplySchema, OFFENDERS, SchemaInForce};
 pub use audit::{
-    Actor, Asked, AuditSettings, AuditedError, Book, Complain, Entry, OnFailure, audit_reasons,
+    Actor, Asked, AuditSettings, AuditedError, Book, Booked, Complain, Entry, OnFailure, RESERVE_PART, audit_reasons,
     read_change as read_audit_change,
 };
 pub use audit_writer::{AuditWriter, QUEUE_NOTES, TRIM_ROWS, Trail, Unaudited};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use panthera_base::{TenantId, Timestamp};
 use panthera_meta::{Batch, CommitError, Guard, MetaError, Step};
 
-use crate::audit::{self, Actor, Weight};
+use crate::audit::{self, Actor, Booked};
 use crate::base::Base;
 use crate::bucket::{Layer, bucket_key};
 use crate::codec::{self, Event, LogEntry, State};
@@ -167,7 +167,7 @@ struct Planned {
     root: Root,
     state: State,
     batch: Batch,
-    audited: Weight,
+    audited: Booked,
 }
 
 enum Plan {
@@ -274,8 +274,10 @@ impl Engine {
         writer.state = Some(newest.state.clone());
         let touched = durable.iter().flat_map(|(pending, _)| pending.request.buckets()).collect();
         inner.publish(newest.root.clone());
-        durable.iter().for_each(|(_, plan)| inner.book.wrote(plan.audited));
-        durable.iter().for_each(|(pending, plan)| answer(pending, Ok(plan.root.revision)));
+        for (pending, plan) in durable {
+            plan.audited.durable();
+            answer(pending, Ok(plan.root.revision));
+        }
         self.merge_due(touched);
         Ok(())
     }

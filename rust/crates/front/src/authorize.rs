@@ -17,7 +17,7 @@ use panthera_wire::auth::SignatureVersion;
 use panthera_wire::headers;
 
 use crate::links::Entered;
-use crate::pipeline::{Known, Matched, Peer};
+use crate::pipeline::{Blocked, Known, Matched, Peer};
 use crate::server::Shared;
 use crate::table::{Asks, Auth, Reveal};
 
@@ -78,7 +78,9 @@ pub(crate) fn authorize(
     let path_key = matched.address.scope.has_key().then_some(matched.address.key.as_slice());
     let key = form_key.as_deref().or(path_key);
     let subject = &known.identity.caller.subject;
-    let mut side = Side { subject, bucket, name: &matched.address.bucket, key, empty: false };
+    // What a mount hides is not there, whatever its share is worth at this moment.
+    let empty = matches!(known.blocked, Some(Blocked::Share(_)));
+    let mut side = Side { subject, bucket, name: &matched.address.bucket, key, empty };
     let headers = &*meant_headers(matched, known, &head.headers)?;
     let entered = known.elsewhere.as_ref().and_then(|elsewhere| elsewhere.mount.as_ref());
     if let Some(entered) = entered {

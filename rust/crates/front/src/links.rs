@@ -5,20 +5,22 @@
 //! makes a share stand (`shares`), what its bearer may do there (crate `authz`).
 //!
 //! A link that is unknown, expired, revoked, for somebody else, or means another object is refused with the same
-//! AccessDenied: only who holds a share that stands is told more (that a password is needed, that a key is missing).
+//! AccessDenied: only who holds a share that stands is told more (that a password is needed, that a key is missing). The
+//! owner finds the reason in the audit log.
 
 use http::header::{AUTHORIZATION, CACHE_CONTROL, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use panthera_authz::Subject;
-use panthera_base::{ErrorCode, S3Error, S3Result, limits};
-use panthera_meta::records::BucketRecord;
+use panthera_authz::{Reason, Subject};
+use panthera_base::{ErrorCode, S3Error, TenantId, UserId, limits};
+use panthera_meta::records::{BucketRecord, ShareRecord};
 use panthera_object::api::{NativeOp, OpResult, Window};
-use panthera_object::{Mounts, Standing, by_secret, standing};
+use panthera_object::{Mounts, Refusal, Standing, by_secret, standing};
 use panthera_wire::auth::{BodyAuth, unsigned_body};
 use panthera_wire::checksum::base64;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
+use crate::audit::About;
 use crate::authenticate::Identity;
 use crate::downloads::{self, Limit};
 use crate::pipeline::{Matched, signed_head};
@@ -101,6 +103,8 @@ pub(crate) struct Entered {
 /// A link that stands, and where it leads.
 pub(crate) struct Opened {
     pub standing: Standing,
+    /// Who uses it, when that is known.
+    pub bearer: Option<(TenantId, UserId)>,
     pub protection: BodyAuth,
     /// The key, or the prefix of a folder.
     pub key: Vec<u8>,
@@ -112,22 +116,34 @@ fn refused() -> S3Error {
 }
 
 /// Step 4 of links.
-pub(crate) async fn open(shared: &Shared, matched: &Matched<'_>, head: &http::request::Parts) -> S3Result<Opened> {
+pub(crate) async fn open(
+    shared: &Shared,
+    matched: &Matched<'_>,
+    head: &http::request::Parts,
+) -> Result<Opened, Refusal> {
     let opened = find(shared, matched, head)?;
     let record = &opened.standing.record;
-    if let Some(hash) = &record.password {
-        let needed = || {
-            S3Error::new(ErrorCode::Unauthorized).header("www-authenticate", "Basic realm=\"share\", charset=\"UTF-8\"")
-        };
-        let given = basic_password(&head.headers).ok_or_else(needed)?;
-        if !shared.passwords.holds(record, hash, given).await? {
-            return Err(needed());
-        }
+    let Some(hash) = &record.password else { return Ok(opened) };
+    let holds = match basic_password(&head.headers) {
+        Some(given) => shared.passwords.holds(record, hash, given).await?,
+        None => false,
+    };
+    if holds {
+        return Ok(opened);
     }
-    Ok(opened)
+    let needed =
+        S3Error::new(ErrorCode::Unauthorized).header("www-authenticate", "Basic realm=\"share\", charset=\"UTF-8\"");
+    let below = opened.key.get(record.path.len()..).unwrap_or_default().to_vec();
+    let refusal = Refusal::of(opened.standing.record, opened.bearer, Reason::SharePassword);
+    Err(asking(refusal, matched, &below).answered(needed))
 }
 
-fn find(shared: &Shared, matched: &Matched<'_>, head: &http::request::Parts) -> S3Result<Opened> {
+/// A refusal with the key that was asked for; listings ask for none.
+fn asking(refusal: Refusal, matched: &Matched<'_>, below: &[u8]) -> Refusal {
+    if matched.address.scope == Scope::LinkFolder { refusal } else { refusal.asking(below) }
+}
+
+fn find(shared: &Shared, matched: &Matched<'_>, head: &http::request::Parts) -> Result<Opened, Refusal> {
     let snapshot = shared.meta.snapshot().map_err(S3Error::internal)?;
     // A signature that is wrong is the sender's own: it says nothing about the link.
     let (bearer, protection) = if is_signed(&head.headers) {
@@ -142,35 +158,47 @@ fn find(shared: &Shared, matched: &Matched<'_>, head: &http::request::Parts) -> 
     };
     let token = matched.address.token.as_ref().ok_or_else(refused)?;
     let pointer = by_secret(&*snapshot, &token.secret_sha256)?.ok_or_else(refused)?;
-    let standing = standing(&shared.authz, &*snapshot, pointer, bearer, matched.now)?.ok_or_else(refused)?;
-    let record = &standing.record;
+    let below = &matched.address.key;
+    let standing = standing(&shared.authz, &*snapshot, pointer, bearer, matched.now);
+    let standing = standing.map_err(|refusal| asking(refusal, matched, below))?;
+    // A mount is a share of somebody else's: what was shared with its mounter is not the mounter's to share.
+    let mounts = Mounts::of(&*snapshot, &standing.bucket)?;
+    let place = place(&standing.record, token, matched, head).filter(|(_, key)| mounts.covering(key).is_none());
+    let Some((stored, key)) = place else {
+        return Err(asking(Refusal::of(standing.record, bearer, Reason::ShareElsewhere), matched, below));
+    };
+    // Pages have relative addresses: a folder's own must end in a slash.
+    if !standing.record.object && below.is_empty() && !head.uri.path().ends_with('/') {
+        let location = format!("{}/", head.uri.path());
+        return Err(S3Error::new(ErrorCode::PermanentRedirect).header("location", location).into());
+    }
+    let window = Window { stored, shown: Vec::new(), bucket: LINKS.to_owned() };
+    Ok(Opened { standing, bearer, protection, key, window })
+}
+
+/// Where a link leads, and the part of it that its bearer is not shown. `None` for what is no place of the share's.
+fn place(
+    record: &ShareRecord,
+    token: &Token,
+    matched: &Matched<'_>,
+    head: &http::request::Parts,
+) -> Option<(Vec<u8>, Vec<u8>)> {
     // Who could ask whether the owner has a certain number would learn it by trying.
     if record.object != token.object || head.headers.contains_key("x-amz-expected-bucket-owner") {
-        return Err(refused());
+        return None;
     }
     let below = &matched.address.key;
     let (stored, key) = if record.object {
         let start = record.path.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1);
         if !below.is_empty() && *below != record.path[start..] {
-            return Err(refused());
+            return None;
         }
         (record.path[..start].to_vec(), record.path.clone())
     } else {
         (record.path.clone(), [record.path.as_slice(), below].concat())
     };
-    if key.len() > limits::KEY_BYTES || (matched.address.scope == Scope::Link && key.is_empty()) {
-        return Err(refused());
-    }
-    // Pages have relative addresses: a folder's own must end in a slash.
-    if !record.object && below.is_empty() && !head.uri.path().ends_with('/') {
-        return Err(S3Error::new(ErrorCode::PermanentRedirect).header("location", format!("{}/", head.uri.path())));
-    }
-    // A mount is a share of somebody else's: what was shared with its mounter is not the mounter's to share.
-    if Mounts::of(&*snapshot, &standing.bucket)?.covering(&key).is_some() {
-        return Err(refused());
-    }
-    let window = Window { stored, shown: Vec::new(), bucket: LINKS.to_owned() };
-    Ok(Opened { standing, protection, key, window })
+    let fits = key.len() <= limits::KEY_BYTES && !(matched.address.scope == Scope::Link && key.is_empty());
+    fits.then_some((stored, key))
 }
 
 fn is_signed(headers: &HeaderMap) -> bool {
@@ -191,7 +219,7 @@ fn basic_password(headers: &HeaderMap) -> Option<Vec<u8>> {
 impl Elsewhere {
     /// What becomes of an operation's outcome: downloads are counted, names are the client's, and what a link answers
     /// is told neither to other sites nor to caches, which would not hear of a revoke.
-    pub async fn finish(self, shared: &Arc<Shared>, op: Option<NativeOp>, outcome: OpResult) -> OpResult {
+    pub async fn finish(self, shared: &Arc<Shared>, op: Option<NativeOp>, about: About, outcome: OpResult) -> OpResult {
         let mut reply = outcome.map_err(|error| self.disguise(error))?;
         let bytes =
             op == Some(NativeOp::GetObject) && matches!(reply.status, StatusCode::OK | StatusCode::PARTIAL_CONTENT);
@@ -202,7 +230,8 @@ impl Elsewhere {
             let _turn = shared.downloads.lock().await;
             let meta = Arc::clone(&shared.meta);
             let counted = tokio::task::spawn_blocking(move || downloads::admit(&*meta, limit, begins, now));
-            counted.await.map_err(S3Error::internal)??;
+            let counted = counted.await.map_err(S3Error::internal)?;
+            counted.inspect_err(|error| about.used_up(error))?;
         }
         if self.link {
             let headers = &mut reply.headers;

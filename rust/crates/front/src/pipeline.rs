@@ -14,12 +14,12 @@ use panthera_base::{ErrorCode, S3Error, S3Result, Timestamp};
 use panthera_meta::records::BucketRecord;
 use panthera_meta::{Snapshot, keys};
 use panthera_object::api::{Call, NativeOp, OpResult, Payload, Query, Reply, ReplyBody};
-use panthera_object::{Mounted, Mounts, not_through_a_mount};
+use panthera_object::{Mounted, Mounts, Refusal, not_through_a_mount};
 use panthera_wire::auth::{BodyAuth, Head, SignatureVersion};
 
 use crate::account::Receipt;
 use crate::address::{self, Address, Client};
-use crate::audit;
+use crate::audit::{self, About};
 use crate::authenticate::Identity;
 use crate::authorize::{CREATE_BUCKET, Concealed, authorize, context};
 use crate::body::Body;
@@ -84,8 +84,17 @@ pub(crate) struct Known {
     payload: Box<dyn Payload>,
     /// What is worked on lies elsewhere: behind a share.
     pub elsewhere: Option<Elsewhere>,
-    /// The key lies below a mount, and the operation does not reach there.
-    out_of_reach: bool,
+    /// The key lies below a mount, and the request does not reach where it leads. Said after step 5: only who may do it
+    /// here is told, or written down as one who tried.
+    pub blocked: Option<Blocked>,
+}
+
+/// What stands between a request and a mounted key.
+pub(crate) enum Blocked {
+    /// The operation does not reach through mounts.
+    Operation,
+    /// The share gives the caller nothing.
+    Share(Refusal),
 }
 
 impl Known {
@@ -130,7 +139,14 @@ pub(crate) async fn answer(
         // 4. Authenticate as the row says.
         let mut known = match row.auth {
             Auth::Form => authenticate_form(shared, &matched, &head, body, lengths).await?,
-            Auth::Link => authenticate_link(shared, &mut matched, &head, body, lengths).await?,
+            Auth::Link => match authenticate_link(shared, &mut matched, &head, body, lengths).await {
+                Ok(known) => known,
+                Err(refusal) => {
+                    let (error, why) = audit::refused(shared, &facts, &matched, &head, refusal);
+                    trail = why;
+                    return Err(error);
+                }
+            },
             Auth::Signed | Auth::None => authenticate(shared, &mut matched, &head, body, lengths)?,
         };
         note_caller(&mut receipt, &known);
@@ -173,10 +189,13 @@ async fn run(
     (context, visible): (Context, Option<Box<Visible>>),
 ) -> OpResult {
     let row = matched.row;
-    if known.out_of_reach {
-        return Err(not_through_a_mount(&row.name));
+    match known.blocked.take() {
+        None => {}
+        Some(Blocked::Operation) => return Err(not_through_a_mount(&row.name)),
+        Some(Blocked::Share(refusal)) => return Err(refusal.told(&context, row.action)),
     }
     let concealed = Concealed::of(&matched, &known, &context);
+    let about = About::of(&matched, &known, &context);
     let elsewhere = known.elsewhere.take();
     let outcome = match row.kind {
         Kind::Native(op) => {
@@ -193,7 +212,7 @@ async fn run(
         None => error,
     });
     match elsewhere {
-        Some(elsewhere) => elsewhere.finish(shared, row.native(), outcome).await,
+        Some(elsewhere) => elsewhere.finish(shared, row.native(), about, outcome).await,
         None => outcome,
     }
 }
@@ -216,7 +235,7 @@ fn authenticate(
     let bucket = find_bucket(&shared.buckets, &*snapshot, matched)?;
     let payload = body.protected(lengths, protection);
     let form = Form::default();
-    let mut known = Known { identity, bucket, form, document: None, payload, elsewhere: None, out_of_reach: false };
+    let mut known = Known { identity, bucket, form, document: None, payload, elsewhere: None, blocked: None };
     enter_mount(shared, &*snapshot, matched, &mut known)?;
     Ok(known)
 }
@@ -231,13 +250,19 @@ fn enter_mount(shared: &Shared, snapshot: &dyn Snapshot, matched: &mut Matched<'
     let mounts = Mounts::of(snapshot, bucket)?;
     let Some(mount) = mounts.covering(&matched.address.key) else { return Ok(()) };
     if !matched.row.native().is_some_and(NativeOp::reaches_through_mounts) {
-        // Said after step 5: only who may do it here hears that it cannot be done.
-        known.out_of_reach = true;
+        known.blocked = Some(Blocked::Operation);
         return Ok(());
     }
     let subject = &known.identity.caller.subject;
     let place = (&*matched.address.bucket, &*matched.address.key);
-    let Mounted { standing, key, window } = mount.resolve(&shared.authz, snapshot, subject, place, matched.now)?;
+    let Mounted { standing, key, window } = match mount.resolve(&shared.authz, snapshot, subject, place, matched.now) {
+        Ok(mounted) => mounted,
+        Err(refusal) if refusal.known.is_none() => return Err(refusal.error),
+        Err(refusal) => {
+            known.blocked = Some(Blocked::Share(refusal));
+            return Ok(());
+        }
+    };
     let limit = Limit::of(&standing.record);
     let entered = Entered {
         share: standing.caller.subject,
@@ -268,7 +293,7 @@ async fn authenticate_form(
     let identity = shared.verifier.form(&*snapshot, &claim, matched.now)?;
     let bucket = find_bucket(&shared.buckets, &*snapshot, matched)?;
     let payload = form.check_policy(&claim, &matched.address.bucket, matched.now, file)?;
-    Ok(Known { identity, bucket, form, document: None, payload, elsewhere: None, out_of_reach: false })
+    Ok(Known { identity, bucket, form, document: None, payload, elsewhere: None, blocked: None })
 }
 
 /// Step 4 for share links. From here on the address is the place that the link means.
@@ -278,7 +303,7 @@ async fn authenticate_link(
     head: &http::request::Parts,
     body: HeldBody,
     lengths: Lengths,
-) -> S3Result<Known> {
+) -> Result<Known, Refusal> {
     let opened = links::open(shared, matched, head).await?;
     // What the row does not know the operation must not find: it would be obeyed.
     matched.query.0.retain(|(name, _)| matched.row.accepts(name));
@@ -294,7 +319,7 @@ async fn authenticate_link(
     let bucket = Some((opened.standing.bucket, Bytes::new()));
     let payload = body.protected(lengths, opened.protection);
     let form = Form::default();
-    Ok(Known { identity, bucket, form, document: None, payload, elsewhere, out_of_reach: false })
+    Ok(Known { identity, bucket, form, document: None, payload, elsewhere, blocked: None })
 }
 
 pub(crate) fn signed_head<'a>(head: &'a http::request::Parts, matched: &'a Matched<'_>) -> Head<'a> {

@@ -25,4 +25,4 @@ mod write;
 pub use access::{Document, Sent, StoredObject, owns, settled};
 pub use mounts::{Mounted, Mounts, not_through_a_mount};
 pub use service::ObjectService;
-pub use shares::{Standing, by_secret, standing};
+pub use shares::{Refusal, Standing, by_secret, standing};

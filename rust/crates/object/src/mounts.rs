@@ -7,13 +7,13 @@
 //! A mount leads to keys that lie in the share's own bucket. Behind another mount there is nothing: who was let in
 //! cannot let others in.
 
-use panthera_authz::{Authorizer, Subject};
+use panthera_authz::{Authorizer, Reason, Subject};
 use panthera_base::{BucketId, ErrorCode, S3Error, S3Result, Timestamp};
 use panthera_meta::records::{BucketRecord, MountRecord, SharePointer};
 use panthera_meta::{Snapshot, Step, keys};
 
 use crate::api::Window;
-use crate::shares::{Standing, standing};
+use crate::shares::{Refusal, Standing, standing};
 
 /// The mounts of one bucket, in the order of their prefixes; none lies in another.
 #[derive(Clone, Debug, Default)]
@@ -77,7 +77,7 @@ impl Mounts {
 }
 
 impl Mount {
-    /// The share as it stands for the subject, seen from a bucket of this name. `None` whatever is missing.
+    /// The share as it stands for the subject, seen from a bucket of this name. AccessDenied whatever is missing.
     pub(crate) fn enter(
         &self,
         authz: &Authorizer,
@@ -85,18 +85,18 @@ impl Mount {
         subject: &Subject,
         bucket: &str,
         now: Timestamp,
-    ) -> S3Result<Option<(Standing, Window)>> {
+    ) -> Result<(Standing, Window), Refusal> {
         let bearer = match subject {
             Subject::User { tenant, user, .. } => Some((*tenant, *user)),
             _ => None,
         };
-        let Some(standing) = standing(authz, snapshot, self.share, bearer, now)? else { return Ok(None) };
+        let standing = standing(authz, snapshot, self.share, bearer, now)?;
         if standing.record.object {
-            return Ok(None);
+            return Err(Refusal::of(standing.record, bearer, Reason::ShareElsewhere));
         }
         let stored = standing.record.path.clone();
         let window = Window { stored, shown: self.prefix.clone(), bucket: bucket.to_owned() };
-        Ok(Some((standing, window)))
+        Ok((standing, window))
     }
 
     /// Where a key below it lies. AccessDenied when the share gives the caller nothing, whatever the reason is.
@@ -107,14 +107,18 @@ impl Mount {
         subject: &Subject,
         (bucket, key): (&str, &[u8]),
         now: Timestamp,
-    ) -> S3Result<Mounted> {
-        let refused = || S3Error::from(ErrorCode::AccessDenied);
-        let (standing, window) = self.enter(authz, snapshot, subject, bucket, now)?.ok_or_else(refused)?;
+    ) -> Result<Mounted, Refusal> {
         let rest = key.strip_prefix(self.prefix.as_slice()).unwrap_or_default();
+        let entered = self.enter(authz, snapshot, subject, bucket, now).map_err(|refusal| refusal.asking(rest))?;
+        let (standing, window) = entered;
         let key = [window.stored.as_slice(), rest].concat();
         let fits = !key.is_empty() && key.len() <= panthera_base::limits::KEY_BYTES;
         if !fits || Mounts::of(snapshot, &standing.bucket)?.covering(&key).is_some() {
-            return Err(refused());
+            let bearer = match standing.caller.subject {
+                Subject::Share(by) => by.bearer,
+                Subject::User { .. } | Subject::Anonymous => None,
+            };
+            return Err(Refusal::of(standing.record, bearer, Reason::ShareElsewhere).asking(rest));
         }
         Ok(Mounted { standing, key, window })
     }

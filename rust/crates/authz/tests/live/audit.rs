@@ -7,8 +7,8 @@ use std::task::{Context as TaskContext, Poll, Wake, Waker};
 
 use panthera_authz::{
     Action, Actor, Asked, AuditSettings, AuditWriter, Authorizer, AuthzError, Book, Change, Context, Decision,
-    Delegation, Engine, Grantee, NoRequest, OnFailure, QUEUE_NOTES, Question, Reason, Relation, Resource, Settings,
-    Subject, Trail, Unaudited, WriteTuples,
+    Delegation, Engine, Grantee, NoRequest, OnFailure, QUEUE_NOTES, Question, RESERVE_PART, Reason, Relation, Resource,
+    Settings, Subject, Trail, Unaudited, WriteTuples,
 };
 use panthera_base::{Clock, TenantId, Timestamp, UserId};
 use panthera_meta::memory::Memory;
@@ -358,6 +358,128 @@ fn what_has_been_kept_long_enough_goes_by_itself() {
     }
 }
 
+/// Bytes that one request of the stranger takes: its entry and the copy.
+fn bytes_of_a_request() -> u64 {
+    let store = Arc::new(Faulty::default());
+    let authz = Authorizer::audited(writer(&store, AuditSettings::default())).unwrap();
+    assert!(request(&authz, &stranger(), "0", "a/k").1.is_ok());
+    stored(&*store)
+}
+
+#[test]
+fn what_is_left_for_changes_of_rights_no_request_takes() {
+    let size = bytes_of_a_request();
+    // The least bound at which requests may have just so much, and the one below it.
+    let least = (size..).find(|&max| AuditSettings { max_bytes: max, ..Default::default() }.request_bytes() == size);
+    let least = least.unwrap();
+    assert_eq!(least - least / RESERVE_PART, size);
+    for (max_bytes, fits) in [(least, true), (least - 1, false)] {
+        let store = Arc::new(Faulty::default());
+        let authz = Authorizer::audited(writer(&store, AuditSettings { max_bytes, ..Default::default() })).unwrap();
+        let (_, settled) = request(&authz, &stranger(), "0", "a/k");
+        assert_eq!(settled.is_ok(), fits, "{max_bytes} of {size}");
+        assert!(fits || matches!(&settled, Err(Unaudited::Failed(why)) if why.contains("for changes of rights")));
+    }
+    let store = Arc::new(Faulty::default());
+    let settings = AuditSettings { max_bytes: 20 * size, ..AuditSettings::default() };
+    let authz = Authorizer::audited(writer(&store, settings)).unwrap();
+    let through = (0..).take_while(|i| request(&authz, &stranger(), &format!("{}", i % 10), "a/k").1.is_ok()).count();
+    assert_eq!(through, 18, "nine tenths of twenty");
+    let engine = authz.engine().unwrap();
+    engine.write(asked(user(9), vec![reader("a/")])).unwrap();
+    assert!(request(&authz, &stranger(), "0", "a/k").1.is_err());
+    let mut last = Ok(0);
+    for i in 0.. {
+        last = engine.write(asked(user(9), vec![reader(&format!("{i}/"))]));
+        if last.is_err() {
+            break;
+        }
+    }
+    assert!(matches!(&last, Err(AuthzError::Audit(why)) if !why.contains("for changes of rights")), "{last:?}");
+    assert!(stored(&*store) <= settings.max_bytes);
+}
+
+#[test]
+fn what_nobody_signed_does_not_take_what_is_left_for_changes() {
+    let entry = |who: Grantee| AuditRecord {
+        kind: AuditKind::Configuration,
+        outcome: AuditOutcome::Done,
+        who: who.bits(),
+        action: "s3:PutObjectAcl".into(),
+        ..AuditRecord::default()
+    };
+    let size = 21 + entry(Grantee::ANYONE).encode().len() as u64;
+    for (who, fits) in [(Grantee::ANYONE, false), (Grantee::ITSELF, true), (user(1), true)] {
+        let store = Arc::new(Faulty::default());
+        let settings = AuditSettings { max_bytes: size, ..AuditSettings::default() };
+        let book = Book::open(store.clone(), settings).unwrap();
+        let outcome = book.commit(Batch::default(), Timestamp(1), vec![(HOME, entry(who))]);
+        assert_eq!((outcome.is_ok(), log(&*store).len()), (fits, usize::from(fits)), "{who:?}");
+        assert_eq!(book.bytes(), stored(&*store), "what was not written takes no room");
+    }
+}
+
+#[test]
+fn many_at_once_fill_the_log_to_its_bound_and_not_beyond() {
+    let size = bytes_of_a_request();
+    let store = Arc::new(Faulty::default());
+    // Names of one length: entries of one size.
+    let settings = AuditSettings { max_bytes: 100 * size * 10 / 9 + 1, ..AuditSettings::default() };
+    assert_eq!(settings.request_bytes() / size, 100);
+    let authz = Authorizer::audited(writer(&store, settings)).unwrap();
+    let through = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                for i in 0..20 {
+                    let (_, settled) = request(&authz, &stranger(), &format!("{}", i % 10), "a/k");
+                    through.fetch_add(u64::from(settled.is_ok()), Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    assert_eq!((through.into_inner(), stored(&*store)), (100, 100 * size));
+    let book = authz.audit().unwrap().book();
+    assert_eq!((book.bytes(), book.written()), (stored(&*store), 200));
+}
+
+#[test]
+fn a_commit_that_fails_gives_its_room_back() {
+    let store = Arc::new(Faulty::default());
+    let authz = Authorizer::audited(writer(&store, AuditSettings::default())).unwrap();
+    let engine = authz.engine().unwrap();
+    engine.write(asked(user(9), vec![reader("a/")])).unwrap();
+    let before = stored(&*store);
+    store.mode.store(LOST, Ordering::SeqCst);
+    assert!(engine.write(asked(user(9), vec![reader("b/")])).is_err());
+    assert!(request(&authz, &stranger(), "0", "a/k").1.is_err());
+    assert_eq!((engine.book().bytes(), engine.book().written()), (before, 1));
+}
+
+#[test]
+fn trimming_takes_no_more_than_it_frees_when_there_is_no_room() {
+    let store = Arc::new(Faulty::default());
+    let authz = Authorizer::audited(writer(&store, AuditSettings::default())).unwrap();
+    for id in ["0", "1", "2"] {
+        assert!(request(&authz, &stranger(), id, "a/k").1.is_ok());
+    }
+    let full = stored(&*store);
+    drop(authz);
+    let settings = AuditSettings { max_bytes: full, ..AuditSettings::default() };
+    let authz = Authorizer::audited(writer(&store, settings)).unwrap();
+    let stranger = by(Grantee::user(AWAY, UserId(3)).unwrap());
+    let trimmer = authz.audit().unwrap();
+    let mut trims = 0;
+    while trims < 10 && trimmer.trim(Some(HOME), Timestamp(u64::MAX), &stranger).is_ok() {
+        trims += 1;
+        assert!(stored(&*store) <= full, "after {trims}");
+    }
+    // Each trim removes its predecessor's entry and leaves a copy of its own: some time that is no gain.
+    assert!((1..10).contains(&trims), "{trims}");
+    assert!(!trimmer.trim(None, Timestamp(u64::MAX), &stranger).unwrap().1, "all of it is one");
+    assert_eq!(trimmer.book().bytes(), stored(&*store));
+}
+
 /// A store whose commits wait until they may go on.
 struct Gated {
     store: Memory,
@@ -437,6 +559,38 @@ fn who_comes_through_a_share_is_always_written_down_and_not_told_where_it_leads(
             (2, theirs, Some("/mine/x"), None, None),
         ]
     );
+}
+
+#[test]
+fn what_was_refused_without_a_decision_is_written_down_each_share_once() {
+    let store = Arc::new(Faulty::default());
+    let writer = writer(&store, AuditSettings::default());
+    let trail = writer.trail(Asked { request_id: "one".into(), ..Asked::default() });
+    let context = Context { trail: Some(trail.clone()), ..Context::at(Timestamp(7), [192, 0, 2, 1].into(), false) };
+    for (share, bearer) in [(5, None), (6, Some((AWAY, UserId(3)))), (5, None)] {
+        let by = Delegation { tenant: HOME, share, creator: UserId(3), creator_admin: false, bearer };
+        let resource = Resource { tenant: HOME, bucket: None, name: "photos", key: None, object: None };
+        let (subject, action) = (&Subject::Share(by), Action("s3:ListBucket"));
+        let question = Question { subject, action, resource, context: &context, request: &NoRequest };
+        trail.refuse(&question, Reason::ShareRevoked);
+    }
+    wait(trail.settled()).unwrap();
+    let log = log(&*store);
+    let said: Vec<_> = log.iter().map(|(t, e)| (t.0, e.outcome, e.reason, e.detail.as_deref())).collect();
+    let denied = AuditOutcome::Denied;
+    assert_eq!(said, [(1, denied, 17, Some("share:#5")), (1, denied, 17, Some("share:#6")), (2, denied, 0, None)]);
+    writer.close();
+    trail.refuse(
+        &Question {
+            subject: &Subject::Anonymous,
+            action: Action("s3:GetObject"),
+            resource: Resource { tenant: HOME, bucket: None, name: "photos", key: None, object: None },
+            context: &context,
+            request: &NoRequest,
+        },
+        Reason::ShareRevoked,
+    );
+    assert!(wait(trail.settled()).is_ok(), "unsigned requests are written down when the operator asks for it");
 }
 
 #[test]

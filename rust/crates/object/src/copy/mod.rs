@@ -32,6 +32,16 @@ struct Named {
     share: Option<Subject>,
 }
 
+impl Named {
+    /// What is asked of it.
+    fn action(&self) -> &'static str {
+        match self.wanted {
+            Wanted::Current => "s3:GetObject",
+            Wanted::Null | Wanted::Version(_) => "s3:GetObjectVersion",
+        }
+    }
+}
+
 /// A source that may be copied, as it is now.
 pub(crate) struct Source {
     /// Its bucket.
@@ -99,7 +109,8 @@ impl ObjectService {
         let mounts = Mounts::of(snapshot, &named.bucket)?;
         let Some(mount) = mounts.covering(&named.source.key) else { return Ok(named) };
         let place = (&*named.source.bucket, &*named.source.key);
-        let found = mount.resolve(&self.authz, snapshot, &call.caller.subject, place, call.now)?;
+        let found = mount.resolve(&self.authz, snapshot, &call.caller.subject, place, call.now);
+        let found = found.map_err(|refusal| refusal.told(&call.context, Action(named.action())))?;
         named.source.bucket = found.standing.record.bucket_name;
         named.source.key = found.key;
         named.bucket = BucketRecord::clone(&found.standing.bucket);
@@ -109,11 +120,7 @@ impl ObjectService {
     }
 
     fn authorize_source(&self, named: &Named, call: &Call) -> S3Result<()> {
-        let action = match named.wanted {
-            Wanted::Current => "s3:GetObject",
-            Wanted::Null | Wanted::Version(_) => "s3:GetObjectVersion",
-        };
-        if self.may(named, action, Some(&named.source.key), call) {
+        if self.may(named, named.action(), Some(&named.source.key), call) {
             return Ok(());
         }
         Err(ErrorCode::AccessDenied.into())

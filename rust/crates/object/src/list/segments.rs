@@ -5,7 +5,7 @@
 //! (`objects`, `skip`), what a mount is (`mounts`).
 
 use panthera_authz::{Action, Listing, Question, Resource};
-use panthera_base::{BucketId, S3Result};
+use panthera_base::{BucketId, ErrorCode, S3Result};
 use panthera_meta::{Snapshot, keys};
 
 use super::Params;
@@ -118,14 +118,19 @@ impl ObjectService {
         below: &[u8],
     ) -> S3Result<Option<Segment>> {
         let subject = &call.caller.subject;
-        let entered = mount.enter(&self.authz, snapshot, subject, &call.bucket_name, call.now)?;
-        let Some((standing, window)) = entered else { return Ok(None) };
+        let action = Action("s3:ListBucket");
+        let (standing, window) = match mount.enter(&self.authz, snapshot, subject, &call.bucket_name, call.now) {
+            Ok(entered) => entered,
+            Err(refusal) => {
+                let error = refusal.told(&call.context, action);
+                return if error.code() == ErrorCode::AccessDenied { Ok(None) } else { Err(error) };
+            }
+        };
         let Some(stored) = Lens::new(Some(&window)).stored(below).map(std::borrow::Cow::into_owned) else {
             return Ok(None);
         };
         let (bucket, name) = (&*standing.bucket, &*standing.record.bucket_name);
         let resource = Resource { tenant: bucket.tenant, bucket: Some(bucket), name, key: None, object: None };
-        let action = Action("s3:ListBucket");
         let question = call.question("s3:ListBucket");
         let question = Question { subject: &standing.caller.subject, action, resource, ..question };
         let share = match self.authz.listing(&question, &stored) {
