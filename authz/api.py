@@ -178,12 +178,20 @@ class Relations:
     # Asking about many.
 
     def check_keys(self, subject: str, action: str, bucket: str, asked: Sequence[str], ask: Ask = ASK) -> Bulk:
-        """Many keys of one bucket at one revision; fastest when keys of a folder stand together."""
+        """Many keys of one bucket at one revision; fastest when keys of a folder stand together.
+
+        About Amazon's actions every source is asked as it is then; the revision is the least of the relations'.
+        """
         if len(asked) > BULK_KEYS:
             raise WordError(f"{len(asked)} keys; a bulk check has at most {BULK_KEYS}")
         directory, target, who, wanted = self._many(subject, action, bucket, ask)
         place = (target.tenant, target.place.number)
-        principal = (who.bits, directory.administers(who))
+        question = Question(who, directory.administers(who), wanted, target, self._facts(ask), _bucket_name(bucket))
+        if (backwards := self._backwards(question)) is not None:
+            _on_keys(wanted)
+            found, revision = backwards.keys([key.encode("utf-8", "surrogateescape") for key in asked])
+            return Bulk(tuple(found), revision, token(self.engine, target.tenant, revision))
+        principal = (who.bits, question.admin)
         permission = permission_of(wanted, self._words(target.tenant))
         revision, verdicts = self.engine.check_keys(principal, permission, place, list(asked), self._facts(ask).value)
         return Bulk(tuple(map(bool, verdicts)), revision, token(self.engine, target.tenant, revision))
@@ -191,8 +199,7 @@ class Relations:
     def what_can(self, subject: str, action: str, bucket: str, ask: Ask = ASK, part: Part = FIRST) -> Resources:
         """The keys of a bucket on which the subject may do the action, as ranges (LookupResources)."""
         directory, target, who, wanted = self._many(subject, action, bucket, ask)
-        if LEVELS.get(wanted) is Level.BUCKET:
-            raise WordError(f"{wanted} is done on a bucket, not on its keys: ask `can`, or what one may `list`")
+        _on_keys(wanted)
         name = directory.show_place(target.place, target.tenant)
         question = Question(who, directory.administers(who), wanted, target, self._facts(ask), _bucket_name(bucket))
         found: Sequence[tuple[bytes, bytes | None]]
@@ -426,6 +433,12 @@ def _bucket(directory: Directory, text: str, tenant: int) -> Target:
     if target.place.at is not At.BUCKET:
         raise WordError(f"{text!r} is more than a bucket: write s3://BUCKET")
     return target
+
+
+def _on_keys(action: str) -> None:
+    """WordError for one of Amazon's actions that is done on a bucket."""
+    if LEVELS.get(action) is Level.BUCKET:
+        raise WordError(f"{action} is done on a bucket, not on its keys: ask `can`, or what one may `list`")
 
 
 def _fitting(action: str, target: Target, resource: str) -> None:

@@ -7,7 +7,8 @@ An answer is a filter over candidates and nothing else: what is listed is what a
 relation's condition and a policy's see the same request: from nowhere, without TLS, unless the question says.
 """
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -149,6 +150,31 @@ class Backwards:
                 (creator.bits, admin, wanted) for wanted in (self._permission, share) for admin in {False, administers}
             ]
         return lenses
+
+    # And of these keys?
+
+    def keys(self, asked: Sequence[bytes]) -> tuple[list[bool], int]:
+        """Whether the subject may do it on each, in any order: keys between the same borders cost one question."""
+        held = self._held()
+        verdicts = [False] * len(asked)
+        borders, known, revision = Borders(), dict[bytes, Verdict](), None
+        firsts: list[bytes] = []
+        for key, at in sorted((key, at) for at, key in enumerate(asked)):
+            if not firsts or (borders.until is not None and key >= borders.until):
+                borders, known = Borders(), {}
+                by_policies(borders, self._question, held)
+                by_bucket(borders, self._question, self._record)
+                by_relations(borders, self._engine, self._question, self._lenses(), key)
+                firsts = [first for first, _ in borders.pieces(b"")]
+                revision = borders.revision if revision is None else revision
+            first = firsts[bisect_right(firsts, key) - 1]
+            if borders.varies(first) or borders.adds(first):
+                verdicts[at] = self._decide(key).allowed
+                continue
+            if first not in known:
+                known[first] = self._decide(key)
+            verdicts[at] = known[first].allowed
+        return verdicts, self._engine.revision() if revision is None else revision
 
     # Who may do it here?
 

@@ -9,6 +9,7 @@ What is no longer there is shown by its number, `user:#7`, and can be named so.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Final, Protocol
 
 from authz.model import IN_BUCKET, At, Kind, Place, Subject
@@ -120,7 +121,11 @@ class Directory:
         if name.kind is Kind.TENANT_MEMBER:
             return Subject(name.kind, own)
         if name.kind in _NUMBERED:
-            return Subject(name.kind, own, _numbered(_NUMBERED[name.kind], name.name))
+            number = _numbered(_NUMBERED[name.kind], name.name)
+            # A grant to a share that is yet to be would be waiting for whoever makes it.
+            if name.kind is Kind.SHARE and not anywhere and self._store.get(keys.share(own, number)) is None:
+                raise UnknownNameError(f"there is no share {number} in tenant {self.tenant_name(own)}")
+            return Subject(name.kind, own, number)
         return Subject(name.kind, own, self._named(_BY_KIND[name.kind], own, name.name))
 
     def target(self, name: AddressName, tenant: int) -> Target:
@@ -157,8 +162,16 @@ class Directory:
             pointer = self._store.get(kind.pointer(tenant, name.encode()))
             number = None if pointer is None else decode_id(pointer)
         if number is None:
-            raise UnknownNameError(f"there is no {kind.word} {name} in tenant {self.tenant_name(tenant)}")
+            words = f"there is no {kind.word} {name} in tenant {self.tenant_name(tenant)}"
+            raise UnknownNameError(words + self._near(kind, tenant, name))
         return number
+
+    def _near(self, kind: _Kind, tenant: int, name: str) -> str:
+        """What may be meant, of the first names there are."""
+        start = kind.pointer(tenant, b"")
+        rows = self._store.scan(*keys.prefix_range(start), PAGE)
+        near = get_close_matches(name, [row[len(start) :].decode() for row, _ in rows], 1)
+        return f"; did you mean {near[0]}?" if near else ""
 
     def _bucket(self, name: str, tenant: int) -> tuple[int, int]:
         """Tenant and number. One that is gone, `#7`, is of `tenant`."""

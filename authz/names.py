@@ -40,12 +40,19 @@ _KINDS: Final = {
     "share": Kind.SHARE,
 }
 _ALONE: Final = {"anyone": Kind.ANYONE, "authenticated": Kind.AUTHENTICATED, "itself": Kind.ITSELF}
+ANYONE: Final = "anyone"
+_EVERYBODY: Final = frozenset({"*", "all", "allusers", "anonymous", "everybody", "everyone", "public", "world"})
+"""Words for everybody that are none here."""
+_ARN: Final = re.compile(r"arn:aws:iam::(?P<account>[0-9]{12}):(?:root|(?P<kind>user|group|role)/(?P<name>[^/]+))\Z")
 _PLACES: Final = {"group": At.GROUP, "role": At.ROLE, "share": At.SHARE, "tenant": At.TENANT}
 _ACCOUNT: Final = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_+=,.@-]{0,63}|#[0-9]{1,10})\Z")
 _BUCKET: Final = re.compile(r"(?:[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]|#[0-9]{1,10})\Z")
+_BUCKETLIKE: Final = re.compile(r"\A(?:arn:aws:s3:::|bucket:|s3:/?/?|/)", re.IGNORECASE)
+"""How addresses begin elsewhere."""
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _NEAR: Final = 4
 """Most words of a suggestion."""
+_FOR_EVER: Final = frozenset({"", "never", "none", "forever", "infinite"})
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SPAN: Final = re.compile(r"(?:[0-9]{1,12}[smhdw]){1,5}\Z")
 _TIME: Final = re.compile(r"(?:(?P<days>\S+)\s+)?(?P<from>[0-9]{1,2}:[0-9]{2})-(?P<to>[0-9]{1,2}:[0-9]{2})\Z")
@@ -87,10 +94,9 @@ def parse_subject(text: str) -> SubjectName:
     word, colon, rest = text.partition(":")
     kind = _KINDS.get(word)
     if kind is None or not colon:
-        meant = did_you_mean(word, [*_KINDS, *_ALONE])
-        if meant == "." and not colon and _ACCOUNT.match(text):
-            meant = f"; did you mean user:{text}?"
-        raise WordError(f"{text!r} is no subject{meant} A subject is one of: {_SUBJECTS}")
+        raise WordError(f"{text!r} is no subject{_near_subject(text)} A subject is one of: {_SUBJECTS}")
+    if not rest:
+        raise WordError(f"{text!r}: the name is missing. A subject is one of: {_SUBJECTS}")
     member = _MEMBERS.get(word)
     if member is not None:
         rest, mark, said = rest.partition("#") if not _numbered(rest) else (rest, "", "")
@@ -104,6 +110,21 @@ def parse_subject(text: str) -> SubjectName:
         if not _numbered(name):
             raise WordError(f"{text!r}: a share is named by its number, as share:17")
     return SubjectName(kind, _account(tenant, text) if slash else None, _account(name, text))
+
+
+def _near_subject(text: str) -> str:
+    """What it may be instead."""
+    word, colon, rest = text.partition(":")
+    if text.lower() in _EVERYBODY:
+        return f"; did you mean {ANYONE} (also who does not sign) or authenticated (any user of any tenant)?"
+    if (arn := _ARN.match(text)) is not None:
+        account = f"#{int(arn['account'])}"
+        named = f"{arn['kind']}:{account}/{arn['name']}"
+        return f"; did you mean {named if arn['kind'] else f'tenant:{account}'}?"
+    near = difflib.get_close_matches(word.lower(), [*_KINDS, *_ALONE], 1)
+    if near:
+        return f"; did you mean {near[0]}{colon}{rest}?" if near[0] in _KINDS and rest else f"; did you mean {near[0]}?"
+    return f"; did you mean user:{text}?" if not colon and _ACCOUNT.match(text) else "."
 
 
 def _numbered(name: str) -> bool:
@@ -123,9 +144,13 @@ def parse_address(text: str) -> AddressName:
     Whatever follows the bucket is taken as it stands, byte for byte: a prefix when it ends in `/`, else a key.
     """
     if text.startswith("s3://"):
-        bucket, _, path = text.removeprefix("s3://").partition("/")
+        bucket, slash, path = text.removeprefix("s3://").partition("/")
         if not _BUCKET.match(bucket):
-            raise WordError(f"{text!r}: {bucket!r} cannot be a bucket's name; an address is s3://BUCKET/PREFIX/")
+            meant = f"; did you mean s3://{bucket.lower()}{slash}{path}?" if _BUCKET.match(bucket.lower()) else "."
+            rule = "3 to 63 small letters, digits, - and ."
+            raise WordError(
+                f"{text!r}: {bucket!r} cannot be a bucket's name{meant} It has {rule}; write s3://BUCKET/PREFIX/"
+            )
         key = path.encode("utf-8", "surrogateescape")
         if len(key) > KEY_BYTES:
             raise WordError(f"a key has at most {KEY_BYTES} bytes, not {len(key)}")
@@ -137,8 +162,8 @@ def parse_address(text: str) -> AddressName:
     word, colon, rest = text.partition(":")
     at = _PLACES.get(word) if colon else None
     if at is None:
-        bare = text.removeprefix("/").partition("/")[0]
-        meant = f"; did you mean s3://{text.removeprefix('/')}?" if _BUCKET.match(bare) and not colon else "."
+        bare = _BUCKETLIKE.sub("", text)
+        meant = f"; did you mean s3://{bare}?" if _BUCKET.match(bare.partition("/")[0]) else "."
         raise WordError(f"{text!r} is no address{meant} An address is one of: {_ADDRESSES}")
     if at is At.TENANT:
         return AddressName(at, _account(rest, text))
@@ -158,7 +183,8 @@ def parse_relations(text: str, at: At, words: Vocabulary = BUILT_IN) -> tuple[in
         names = (name for name in bundles[text] if at is not At.OBJECT or name not in NOT_ON_OBJECTS)
         return tuple(words.relations[name] for name in names)
     known = [*bundles, *words.relations]
-    raise WordError(f"no relation is called {text!r}{did_you_mean(text, known)} There are {', '.join(known)}")
+    near = did_you_mean(text.lower(), known)
+    raise WordError(f"no relation is called {text!r}{near} There are {', '.join(known)}")
 
 
 def parse_relation(text: str, words: Vocabulary = BUILT_IN) -> int:
@@ -212,9 +238,10 @@ def parse_expiry(text: str, now_us: int) -> int:
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
         at_us = int(moment.timestamp() * 1_000_000)
     except (ValueError, OverflowError) as error:
-        raise WordError(f"{text!r} is no expiry: write 30d, 12h or 2030-01-31T12:00:00Z") from error
+        never = "; leave it out for never" if text.lower() in _FOR_EVER else ""
+        raise WordError(f"{text!r} is no expiry: write 30d, 12h or 2030-01-31T12:00:00Z{never}") from error
     if at_us <= now_us:
-        raise WordError(f"{text!r} is past")
+        raise WordError(f"{text!r} is past: an expiry is later than now, as 30d from now or 2030-01-31T12:00:00Z")
     if at_us > now_us + EXPIRY_S * 1_000_000:
         raise WordError(f"{text!r} is more than a century away; leave the expiry out for never")
     return at_us
@@ -253,7 +280,8 @@ def _network(text: str) -> tuple[str, int]:
             meant = f"; did you mean ip={ipaddress.ip_network(text, strict=False)}?"
         except ValueError:
             meant = ": write ip=10.0.0.0/8 or ip=2001:db8::/32"
-        raise WordError(f"{text!r} is no network{meant}") from error
+        several = " (one condition each: give the option again)" if "," in text else ""
+        raise WordError(f"{text!r} is no network{meant}{several}") from error
     return str(network.network_address), network.prefixlen
 
 
@@ -270,7 +298,7 @@ def _window(text: str) -> tuple[int, int, int]:
 def _minute(text: str, whole: str) -> int:
     hours, minutes = (int(part) for part in text.split(":"))
     if minutes > 59 or hours * 60 + minutes > 24 * 60:
-        raise WordError(f"{whole!r}: {text} is no time of day")
+        raise WordError(f"{whole!r}: {text} is no time of day: write 00:00 to 24:00, as time=Mon-Fri 09:00-17:00")
     return hours * 60 + minutes
 
 

@@ -95,6 +95,8 @@ class Planner:
                 f"{change.resource} is an object's address. There is no such object, but there are some below "
                 f"{change.resource}/ - a prefix ends in /"
             )
+        elif b"*" in key and self._store.get(keys.object(bucket, key)) is None:
+            yield f"{change.resource} is taken as it stands: there are no wildcards, and a prefix ends in /"
 
 
 def _word(word: str, known: Sequence[str]) -> str:

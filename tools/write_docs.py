@@ -36,6 +36,7 @@ def pages() -> dict[Path, str]:
         reference / "settings.md": "\n".join(_settings()) + "\n",
         reference / "command-line.md": "\n".join(_commands()) + "\n",
         reference / "admin-api.md": "\n".join(_admin()) + "\n",
+        reference / "problems.md": "\n".join(_problems()) + "\n",
     }
 
 
@@ -179,14 +180,24 @@ def _admin() -> Iterator[str]:
         yield f"| {' | '.join(cells)} | {', '.join(kinds)} |"
     yield "\n## Problems\n"
     yield _prose(
-        "Errors are problem documents (RFC 9457): `type` is `urn:panthera:problem:` and the kind, with `title`, "
+        "Errors are problem documents (RFC 9457): `type` is `/v1/problems/` and the kind, where the server has a page "
+        "about it ([the same here](problems.md)), with `title`, "
         "`status` and `detail`; `index` says which change or precondition it is about. Every request may end with "
         "invalid or internal; with credentials needed also with unauthorized, *tenant* also with forbidden."
     )
     yield "| kind | status | |"
     yield "|---|---|---|"
     for kind, known in KINDS.items():
-        yield f"| {kind} | {known.status} | {known.title} |"
+        yield f"| [{kind}](problems.md#{kind}) | {known.status} | {known.title} |"
+
+
+def _problems() -> Iterator[str]:
+    yield "# Problems of the admin API\n"
+    yield _NOTE
+    yield _prose("What `type` of a problem document leads to: a running server has these as `/v1/problems/KIND`.")
+    for kind, known in KINDS.items():
+        yield f"## {kind}\n"
+        yield _prose(f"{known.status}. {known.title}. {known.advice}")
 
 
 def _sent(row: Operation) -> str:

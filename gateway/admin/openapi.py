@@ -23,7 +23,7 @@ _PROBLEM: Final[Json] = {
     "type": "object",
     "required": ["type", "title", "status", "detail"],
     "properties": {
-        "type": {"type": "string", "description": "`urn:panthera:problem:KIND`"},
+        "type": {"type": "string", "format": "uri-reference", "description": "`/v1/problems/KIND`, the page about it"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},

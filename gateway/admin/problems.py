@@ -24,37 +24,122 @@ from storage.api import RelationError
 _log: Final = logging.getLogger("panthera.admin")
 
 MEDIA: Final = "application/problem+json"
-_TYPE: Final = "urn:panthera:problem:"
+PAGES: Final = "/v1/problems/"
+"""Where the page about a kind is, on the same port: `type` is a reference to it, relative to the request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of problem."""
+    """A kind of problem, and what to do about it."""
 
     status: int
     title: str
+    advice: str
 
 
 KINDS: Final = {
-    "invalid": Kind(400, "The request cannot be meant"),
-    "schema": Kind(400, "The schema is wrong"),
-    "limit": Kind(400, "A limit was met"),
-    "bad-token": Kind(400, "The consistency token is not one of this store and tenant"),
-    "unauthorized": Kind(401, "Credentials are needed"),
-    "forbidden": Kind(403, "The caller may not do this"),
-    "refused": Kind(403, "This is never done"),
-    "missing": Kind(404, "There is no such thing"),
-    "method": Kind(405, "The route takes other methods"),
-    "conflict": Kind(409, "It exists, or changes at this moment"),
-    "orphans": Kind(409, "Relations would lose their meaning"),
-    "exists": Kind(409, "A relation to create is there"),
-    "trimmed": Kind(410, "The log does not reach back that far"),
-    "precondition": Kind(412, "A precondition did not hold"),
-    "idempotency": Kind(422, "The idempotency key belongs to another request"),
-    "internal": Kind(500, "Our fault"),
-    "not-yet": Kind(503, "The revision is not reached yet"),
-    "busy": Kind(503, "Too much at once"),
-    "audit": Kind(507, "The change could not be written down in the audit log"),
+    "invalid": Kind(
+        400,
+        "The request cannot be meant",
+        "`detail` says which word cannot be meant and what would be right. Members and parameters that are "
+        "not known are refused, too: check their spelling in the admin API's description.",
+    ),
+    "schema": Kind(
+        400,
+        "The schema is wrong",
+        "`line` and `column` say where the source is wrong. Try it with `panthera schema test` before applying it.",
+    ),
+    "limit": Kind(
+        400,
+        "A limit was met",
+        "The answer would need more than one request may take. Ask for less at once, or narrow the question.",
+    ),
+    "bad-token": Kind(
+        400,
+        "The consistency token is not one of this store and tenant",
+        "A token is of one tenant and one store, and is given back as it came. Read the relations again and "
+        "go on with the token of that answer.",
+    ),
+    "unauthorized": Kind(
+        401,
+        "Credentials are needed",
+        "Send HTTP Basic with an access key and its secret; the server's root or a tenant's administrator, as"
+        " the operation says. A disabled, removed or expired key is none.",
+    ),
+    "forbidden": Kind(
+        403,
+        "The caller may not do this",
+        "The key is good, but its user does not administer the tenant. Ask one who does, or be granted admin "
+        "on the tenant.",
+    ),
+    "refused": Kind(
+        403,
+        "This is never done",
+        "A rule of the server forbids it whoever asks; `detail` names the rule.",
+    ),
+    "missing": Kind(
+        404,
+        "There is no such thing",
+        "Nothing has that name or number, as far as who asks may know: what is another tenant's reads the "
+        "same. Names without a tenant are of the tenant the request is about.",
+    ),
+    "method": Kind(
+        405,
+        "The route takes other methods",
+        "The path is right and the method is not: see the admin API's description.",
+    ),
+    "conflict": Kind(
+        409,
+        "It exists, or changes at this moment",
+        "Somebody has the name already, or the same thing is being changed at this moment. Look at it, then try again.",
+    ),
+    "orphans": Kind(
+        409,
+        "Relations would lose their meaning",
+        "The new schema has no place for the relations that are listed. Remove or move them first, or keep "
+        "what they need.",
+    ),
+    "exists": Kind(
+        409,
+        "A relation to create is there",
+        "A change said `create` and the relation is there; `index` says which. Use `touch` to replace it.",
+    ),
+    "trimmed": Kind(
+        410,
+        "The log does not reach back that far",
+        "The log is kept for a while only. Read the relations, then watch from that answer's token.",
+    ),
+    "precondition": Kind(
+        412,
+        "A precondition did not hold",
+        "`index` says which precondition did not hold; nothing was changed. Read again and decide anew.",
+    ),
+    "idempotency": Kind(
+        422,
+        "The idempotency key belongs to another request",
+        "The same Idempotency-Key came with another body. Use a new key for a new request.",
+    ),
+    "internal": Kind(
+        500,
+        "Our fault",
+        "The server's log says what happened. Nothing is wrong with the request as far as that is known.",
+    ),
+    "not-yet": Kind(
+        503,
+        "The revision is not reached yet",
+        "The token stands for something this server has not seen yet. Try again in a moment.",
+    ),
+    "busy": Kind(
+        503,
+        "Too much at once",
+        "Wait for as long as Retry-After says and try again.",
+    ),
+    "audit": Kind(
+        507,
+        "The change could not be written down in the audit log",
+        "The audit log is full or cannot be written, and the server is set to refuse what it cannot write "
+        "down. Trim the log or give it room.",
+    ),
 }
 _RELATION: Final = {"schema_changed": "conflict", "bad_token": "bad-token", "not_yet": "not-yet"}
 _HTTP: Final = {404: "missing", 405: "method"}
@@ -75,8 +160,14 @@ def problem(
 ) -> Response:
     """The document."""
     known = KINDS[kind]
-    body = {"type": _TYPE + kind, "title": known.title, "status": known.status, "detail": detail, **(more or {})}
+    body = {"type": PAGES + kind, "title": known.title, "status": known.status, "detail": detail, **(more or {})}
     return Response(json.dumps(body), known.status, headers, media_type=MEDIA)
+
+
+def page(kind: str) -> str:
+    """The page about a kind, in Markdown. KeyError."""
+    known = KINDS[kind]
+    return f"# {known.title}\n\nKind `{kind}`, status {known.status}.\n\n{known.advice}\n"
 
 
 async def refusal(_request: Request, error: Exception) -> Response:

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from starlette.responses import PlainTextResponse, Response
 
+from gateway.admin import problems
 from gateway.admin.operation import Access, Call, Operation, json_response
 from gateway.admin.shapes import Json, array, number, record, text
 
@@ -30,6 +31,13 @@ def _stats(call: Call) -> Json:
     return {"volumes": volumes, "totals": {name: sum(volume[name] for volume in volumes) for name in _COUNTS}}
 
 
+def _problem(call: Call) -> Response:
+    kind = call.path["kind"]
+    if kind not in problems.KINDS:
+        raise problems.Refusal("missing", f"there is no kind of problem {kind}")
+    return PlainTextResponse(problems.page(kind), media_type="text/markdown; charset=utf-8")
+
+
 _STATUS: Final = record(needs={"status": text()})
 
 OPERATIONS: Final = (
@@ -37,6 +45,17 @@ OPERATIONS: Final = (
     Operation("GET", "/health/ready", "isReady", "200, and 503 while it drains", _ready, Access.NOBODY, answer=_STATUS),
     Operation(
         "GET", "/metrics", "getMetrics", "Prometheus text", _metrics, Access.NOBODY, answer=text(), media="text/plain"
+    ),
+    Operation(
+        "GET",
+        f"{problems.PAGES}{{kind}}",
+        "getProblemPage",
+        "What a kind of problem means and what to do, in Markdown",
+        _problem,
+        Access.NOBODY,
+        answer=text(),
+        media="text/markdown",
+        problems=("missing",),
     ),
     Operation(
         "GET",

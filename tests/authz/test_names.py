@@ -40,7 +40,7 @@ def test_subjects(text, means):
         ("usr:alice", "did you mean user"),
         ("anyon", "did you mean anyone"),
         ("", "is no subject"),
-        ("user:", "cannot be a name"),
+        ("user:", "the name is missing"),
         ("user:a b", "cannot be a name"),
         ("user:a/b/c", "cannot be a name"),
         ("user:" + "x" * 65, "at most 64"),

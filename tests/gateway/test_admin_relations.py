@@ -34,7 +34,7 @@ def here(admin: Admin) -> Admin:
 
 def refused(answer: tuple[int, Any], kind: str, says: str = "") -> Any:
     status, body = answer
-    assert (body["type"], body["status"]) == (f"urn:panthera:problem:{kind}", status), body
+    assert (body["type"], body["status"]) == (f"/v1/problems/{kind}", status), body
     assert status == problems.KINDS[kind].status and body["title"] == problems.KINDS[kind].title
     assert says in body["detail"]
     return body
@@ -392,4 +392,4 @@ def test_every_error_of_the_engine_is_a_problem_of_its_own() -> None:
         answer = asyncio.run(problems.relation_problem(None, RelationError(kind, "said")))
         body = json.loads(answer.body)
         expected = {"schema_changed": "conflict", "orphans": "conflict"}.get(kind, kind.replace("_", "-"))
-        assert body["type"].endswith((f":{expected}", f":{kind}")), kind
+        assert body["type"].endswith((f"/{expected}", f"/{kind}")), kind

@@ -201,6 +201,9 @@ def test_both_equal_a_filter_in_any_world(core_world: World, seed: int) -> None:
             for key in PROBES:
                 expected = stage.can(subject, action, key, facts) and (key in STORED or not within(varying, key))
                 assert within(ranges, key) is expected, (subject, action, key, ranges, varying)
+            names = [key.decode() for key in PROBES]
+            bulk = stage.relations.check_keys(subject, action, stage.bucket, names, stage.ask(facts))
+            assert bulk.allowed == tuple(stage.can(subject, action, key, facts) for key in PROBES), (subject, action)
     for action, key in [(chance.choice(ON_KEYS), key) for key in PROBES[::3]] + [(one, None) for one in ON_BUCKETS]:
         pages = stage.who(action, key, facts, chance.choice((1, 2, 1000)))
         listed = [one for page in pages for one in (*page.subjects, *page.administrators)]

@@ -55,13 +55,13 @@ def test_show_apply_and_show(here: Admin) -> None:
 
 def test_a_wrong_schema_says_where_and_one_that_orphans_says_whom(here: Admin) -> None:
     status, problem = here.ask("PUT", "/v1/schema", {"source": "use default\ndefinition place { relation x }"})
-    assert (status, problem["type"]) == (400, "urn:panthera:problem:schema")
+    assert (status, problem["type"]) == (400, "/v1/problems/schema")
     assert (problem["line"], problem["column"]) == (2, 31)
     here.ask("PUT", "/v1/schema", {"source": SOURCE})
     change = {"op": "touch", "subject": "user:alice", "relation": "auditor", "resource": "s3://photos"}
     here.ask("POST", "/v1/relations", {"changes": [change]})
     status, problem = here.ask("PUT", "/v1/schema", {"source": "use default"})
-    assert (status, problem["type"]) == (409, "urn:panthera:problem:orphans")
+    assert (status, problem["type"]) == (409, "/v1/problems/orphans")
     assert [one["subject"] for one in problem["relations"]] == ["user:alice"]
     assert here.ask("GET", "/v1/schema")[1]["source"] == SOURCE
     assert here.ask("GET", "/v1/schema?tenant=nobody")[0] == 404
@@ -84,7 +84,7 @@ def test_the_longest_source_passes_and_a_longer_one_is_told(here: Admin) -> None
     longest = SOURCE + "/" * (SOURCE_BYTES - len(SOURCE))
     assert here.ask("PUT", "/v1/schema", {"source": longest, "dry_run": True})[0] == 200
     status, problem = here.ask("PUT", "/v1/schema", {"source": longest + "/", "dry_run": True})
-    assert (status, problem["type"]) == (400, "urn:panthera:problem:schema")
+    assert (status, problem["type"]) == (400, "/v1/problems/schema")
 
 
 def test_the_command_line_shows_and_applies(here: Admin, tmp_path) -> None:
