@@ -6,9 +6,11 @@ Belongs here: CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation. Does no
 
 import logging
 import re
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.auditing import About, noting
 from gateway.errors import Code, S3Error
 from gateway.limits import BUCKET_TAGS
 from gateway.model import Answer, Call, xml_answer
@@ -81,10 +83,17 @@ def create_bucket(call: Call) -> Answer:
         fresh = absent(keys.NEXT_BUCKET) if last is None else equals(keys.NEXT_BUCKET, last)
         number = 1 if last is None else api.counters(last)[0] + 1
         guards = [absent(row), equals(tenant, tenant_value), fresh]
-        call.store.commit(guards, [*_rows(call, number, wishes), api.add(keys.NEXT_BUCKET, 1)])
+        with _granting(call, number, wishes.acl):
+            call.store.commit(guards, [*_rows(call, number, wishes), api.add(keys.NEXT_BUCKET, 1)])
         return created
 
     return repeated(attempt, ("", b""))  # the number of the next bucket is one for all
+
+
+def _granting(call: Call, number: int, acl: bytes | None) -> AbstractContextManager[None]:
+    """What a new bucket's list grants is written down in its commit, as PutBucketAcl's."""
+    about = About(call.caller.tenant, "s3:PutBucketAcl", number, call.bucket)
+    return nullcontext() if acl is None else noting(about)
 
 
 def _taken(call: Call, stored: tuple[bytes, bytes], wishes: _Wishes, created: Answer) -> Answer:
@@ -103,7 +112,8 @@ def _taken(call: Call, stored: tuple[bytes, bytes], wishes: _Wishes, created: An
         check_blocked(record, decode_acl(wishes.acl))
     if owns and record.acl != wishes.acl and record.ownership is not Ownership.BUCKET_OWNER_ENFORCED:
         changed = record.replace(acl=wishes.acl, generation=record.generation + 1)
-        call.store.commit([equals(row, value)], [put(row, changed.encode())])
+        with noting(About(record.tenant, "s3:PutBucketAcl", record.id, call.bucket)):
+            call.store.commit([equals(row, value)], [put(row, changed.encode())])
     elif wishes.acl is not None and record.acl != wishes.acl:
         raise S3Error(Code.INVALID_BUCKET_ACL_WITH_OWNERSHIP, fields=fields)
     return created

@@ -12,9 +12,10 @@ use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use panthera_base::{TenantId, Timestamp};
-use panthera_meta::records::{AUDIT_SIZE_FIELD, AuditChange, AuditKind, AuditOutcome, AuditRecord};
+use panthera_meta::records::{AUDIT_SIZE_FIELD, AuditChange, AuditKind, AuditOutcome, AuditRecord, BucketRecord};
 use panthera_meta::{Batch, CommitError, Metastore, Op, Revision, Tally, keys};
 
+use crate::authorizer::principal;
 use crate::codec::{self, Event};
 use crate::decision::{Decision, Question, Reason, Subject};
 use crate::error::AuthzError;
@@ -37,6 +38,11 @@ impl Actor {
     /// The server itself, asked by nobody.
     pub fn server() -> Self {
         Self { who: Grantee::ITSELF, request_id: String::new(), access_key: None, from: None }
+    }
+
+    /// Who sent a request: of one through a share its bearer, when that is known.
+    pub fn of(subject: &Subject, request_id: &str, from: IpAddr) -> Result<Self, AuthzError> {
+        Ok(Self { who: acting(subject)?, request_id: request_id.to_owned(), access_key: None, from: Some(from) })
     }
 
     pub(crate) fn entry(&self) -> AuditRecord {
@@ -174,16 +180,25 @@ impl Book {
         Ok(revision)
     }
 
-    /// Adds to the batch of a change what the audit log says of it: the entry for its tenant's log, with a copy for who
-    /// acted. [`AuthzError::Audit`] when it cannot be written: then the change must not be made.
-    pub fn append_change(
+    /// Adds to the batch that stores an object what the audit log says of its access control list: as PutObjectAcl's.
+    /// [`AuthzError::Audit`] when it cannot be written: then the object must not be stored.
+    pub fn append_list(
         self: &Arc<Self>,
         batch: &mut Batch,
         at: Timestamp,
-        tenant: TenantId,
-        entry: AuditRecord,
+        by: &Actor,
+        (bucket, name, key): (&BucketRecord, &str, &[u8]),
     ) -> Result<Booked, AuthzError> {
-        self.append(batch, at, &on_both_sides(tenant, entry))
+        let entry = AuditRecord {
+            kind: AuditKind::Configuration,
+            outcome: AuditOutcome::Done,
+            bucket: bucket.id.0,
+            action: "s3:PutObjectAcl".into(),
+            name: Some(name.to_owned()),
+            key: Some(key.to_vec()),
+            ..by.entry()
+        };
+        self.append(batch, at, &on_both_sides(bucket.tenant, entry))
     }
 
     /// Adds the entries of one event, at most one for each log, to the batch of what they are about.
@@ -347,6 +362,14 @@ pub fn read_change((key, value): &AuditChange) -> Result<Event, AuthzError> {
     match &value[..] {
         [] => codec::decode_key(key).map(Event::Gone),
         value => codec::decode_tuple(key, value).map(Event::Set),
+    }
+}
+
+/// Who acts: of a share its bearer, when that is known.
+pub(crate) fn acting(subject: &Subject) -> Result<Grantee, AuthzError> {
+    match subject {
+        Subject::Share(by) if let Some((tenant, user)) = by.bearer => Grantee::user(tenant, user),
+        _ => principal(subject).map(|principal| principal.grantee),
     }
 }
 

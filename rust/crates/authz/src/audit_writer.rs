@@ -18,10 +18,8 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 use crate::audit::{self, Actor, Asked, Book, Booked, Entry, OnFailure, tally};
-use crate::authorizer::principal;
 use crate::decision::{Decision, Question, Reason, Subject, Verdict};
 use crate::error::AuthzError;
-use crate::model::Grantee;
 
 /// Notes that may wait for the disk; a request that would be one more is refused. A commit takes milliseconds, so this
 /// is what hundreds of thousands of requests a second leave, and some 10 MiB.
@@ -326,7 +324,7 @@ impl Trail {
                 return decision;
             }
         }
-        let Ok(who) = actor(question.subject) else { return unaudited };
+        let Ok(who) = audit::acting(question.subject) else { return unaudited };
         let entries = audit::of_decision(question, who, &decision, &self.asked);
         let (count, (done, written)) = (entries.len() as u64, oneshot::channel());
         // Now, not when the request came: a body may have taken long since, and who follows the log has gone on.
@@ -367,14 +365,6 @@ impl Trail {
             outcome = outcome.and(one);
         }
         outcome
-    }
-}
-
-/// Who acts: of a share its bearer, when that is known.
-fn actor(subject: &Subject) -> Result<Grantee, AuthzError> {
-    match subject {
-        Subject::Share(by) if let Some((tenant, user)) = by.bearer => Grantee::user(tenant, user),
-        _ => principal(subject).map(|principal| principal.grantee),
     }
 }
 

@@ -2,9 +2,11 @@
 //!
 //! Belongs here: the object operations' side of the authorizer's questions. Does not belong here: any decision.
 
+use std::net::IpAddr;
+
 use http::{HeaderMap, HeaderValue};
 use panthera_authz::{
-    Action, NotUnderstood, ObjectAccess, ObjectLookup, Question, RequestFacts, Resource, Trail, Unaudited,
+    Action, NotUnderstood, ObjectAccess, ObjectLookup, Question, RequestFacts, Resource, Subject, Trail, Unaudited,
 };
 use panthera_base::limits::OBJECT_TAGS;
 use panthera_base::{ErrorCode, S3Error, S3Result};
@@ -210,7 +212,40 @@ impl RequestFacts for Copied<'_> {
     }
 }
 
+/// Who sent a write: whom the audit log names for the list that it gives an object.
+#[derive(Clone, Copy)]
+pub(crate) struct Sender<'c> {
+    /// Who.
+    pub subject: &'c Subject,
+    /// By which request.
+    pub request_id: &'c str,
+    /// From where.
+    pub from: IpAddr,
+}
+
+/// The same, for what outlives its call.
+pub(crate) struct SentBy {
+    subject: Subject,
+    request_id: String,
+    from: IpAddr,
+}
+
+impl SentBy {
+    pub(crate) fn new(subject: Subject, request_id: String, from: IpAddr) -> Self {
+        Self { subject, request_id, from }
+    }
+
+    pub(crate) fn sender(&self) -> Sender<'_> {
+        Sender { subject: &self.subject, request_id: &self.request_id, from: self.from }
+    }
+}
+
 impl Call {
+    /// Who sent it.
+    pub(crate) fn sender(&self) -> Sender<'_> {
+        Sender { subject: &self.caller.subject, request_id: &self.request_id, from: self.context.source_ip }
+    }
+
     /// The bucket's name as the client knows it.
     pub(crate) fn shown_bucket(&self) -> &str {
         self.window.as_ref().map_or(&self.bucket_name, |window| &window.bucket)

@@ -16,7 +16,7 @@ use panthera_wire::tagging;
 use panthera_wire::xml::Writer;
 
 use super::{Source, check_size};
-use crate::access::settled;
+use crate::access::{SentBy, settled};
 use crate::api::{Call, OpResult, Reply, ReplyBody};
 use crate::service::ObjectService;
 use crate::write::acl::Owned;
@@ -80,11 +80,13 @@ struct Parts {
     bucket: Arc<panthera_meta::records::BucketRecord>,
     bucket_name: String,
     key: Vec<u8>,
+    by: SentBy,
 }
 
 impl Parts {
     fn of(call: Call) -> Self {
-        Self { bucket: call.bucket, bucket_name: call.bucket_name, key: call.key }
+        let by = SentBy::new(call.caller.subject, call.request_id, call.context.source_ip);
+        Self { bucket: call.bucket, bucket_name: call.bucket_name, key: call.key, by }
     }
 }
 
@@ -125,6 +127,7 @@ impl CopyJob {
             bucket_name: &self.call.bucket_name,
             key: &self.call.key,
             conditions: &self.conditions,
+            sender: self.call.by.sender(),
         };
         let version = self.service.put_version(&target, &mut self.record, None).await?;
         let mut headers = HeaderMap::new();

@@ -16,7 +16,7 @@ use panthera_wire::xml::Writer;
 use super::assemble::{assemble, etag, invalid_part};
 use super::request::{Listed, Whole, parse};
 use super::{Upload, rows, upload_id};
-use crate::access::StoredObject;
+use crate::access::{SentBy, StoredObject};
 use crate::api::{Call, OpResult, Reply, ReplyBody};
 use crate::commit::meta_error;
 use crate::copy::write_checksums;
@@ -39,6 +39,7 @@ struct CompleteJob {
     listed: Vec<Listed>,
     whole: Whole,
     conditions: WriteConditions,
+    by: SentBy,
     /// The caller may read what is stored.
     reads: bool,
 }
@@ -60,6 +61,7 @@ impl ObjectService {
             listed: parse(&body)?,
             whole: Whole::from_headers(&call.headers)?,
             conditions: WriteConditions::from_headers(&call.headers),
+            by: SentBy::new(call.caller.subject, call.request_id, call.context.source_ip),
             bucket: call.bucket,
             bucket_name: call.bucket_name,
             key: call.key,
@@ -117,6 +119,7 @@ impl CompleteJob {
             bucket_name: &self.bucket_name,
             key: &self.key,
             conditions: &self.conditions,
+            sender: self.by.sender(),
         };
         // A part replaced since it was read is gone all the same: this object is made of what the client listed.
         let also = |snapshot: &dyn Snapshot, batch: &mut Batch| {

@@ -1,5 +1,6 @@
 //! CreateMultipartUpload.
 
+use panthera_authz::Booked;
 use panthera_base::Ordinal;
 use panthera_meta::records::UploadRecord;
 use panthera_meta::{Guard, Snapshot, keys};
@@ -25,7 +26,9 @@ impl ObjectService {
             checksum_algorithm: checksum.map_or(0, |(algorithm, _)| algorithm.code()),
             checksum_kind: checksum.map_or(0, |(_, kind)| kind.code()),
         };
-        let (bucket, name, key) = (call.bucket.id, &*call.bucket_name, &*call.key);
+        let (bucket, name, key, sender) = (call.bucket.id, &*call.bucket_name, &*call.key, call.sender());
+        let owning = &*call.bucket;
+        let mut booked = None;
         let plan = |snapshot: &dyn Snapshot| {
             let fence = Fence::read(snapshot, bucket, name)?;
             let ordinal = self.ordinals.next(self.clock.now());
@@ -34,10 +37,15 @@ impl ObjectService {
             let mut batch = plan::fenced(bucket, &fence);
             batch.guard(Guard::Absent(row.clone()));
             batch.put(row, record.encode());
+            if record.object.acl.is_some() {
+                // Who asked for it. Who completes the upload, and so puts it in force, is written down then.
+                booked = self.note_list(sender, (owning, name, key), &mut batch)?;
+            }
             Ok(Planned::Commit(batch, ordinal))
         };
         self.check_room()?;
         let id: Ordinal = self.commit(bucket, key, None, plan).await?;
+        booked.into_iter().for_each(Booked::durable);
         let mut out = Writer::document("InitiateMultipartUploadResult", 512);
         out.text("Bucket", name).bytes("Key", key).text("UploadId", &id.to_wire());
         let mut reply = Reply::xml(out.finish("InitiateMultipartUploadResult"));

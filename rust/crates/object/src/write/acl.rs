@@ -5,16 +5,17 @@
 
 use http::HeaderMap;
 use panthera_authz::acl::is_public;
-use panthera_authz::{Question, Resource};
+use panthera_authz::{Actor, AuthzError, Booked, Question, Resource};
 use panthera_base::{ErrorCode, S3Error, S3Result, UserId};
 use panthera_meta::records::{
     BucketRecord, Grant, Grantee, Ownership, PublicAccessBlock, decode_id, encode_acl, permission,
 };
-use panthera_meta::{Snapshot, Step, keys};
+use panthera_meta::{Batch, Snapshot, Step, keys};
 use panthera_wire::acl::{self, Asked, Canned, Named, Wanted};
 use panthera_wire::hex;
 
 use super::key_rows::get;
+use crate::access::Sender;
 use crate::access::Sent;
 use crate::api::Call;
 use crate::commit::meta_error;
@@ -53,6 +54,23 @@ impl ObjectService {
             asked.iter().map(|asked| resolved(&*snapshot, asked)).collect()
         };
         owned(wanted.as_ref(), &call.bucket, call.caller.user, resolve)
+    }
+
+    /// Adds to the batch that stores an object what the audit log says of its list. ServiceUnavailable when it cannot be
+    /// written down: then nothing is stored.
+    pub(crate) fn note_list(
+        &self,
+        by: Sender<'_>,
+        place: (&BucketRecord, &str, &[u8]),
+        batch: &mut Batch,
+    ) -> S3Result<Option<Booked>> {
+        let Some(writer) = self.authz.audit() else { return Ok(None) };
+        let by = Actor::of(by.subject, by.request_id, by.from).map_err(S3Error::internal)?;
+        match writer.book().append_list(batch, self.clock.now(), &by, place) {
+            Ok(booked) => Ok(Some(booked)),
+            Err(error @ AuthzError::Audit(_)) => Err(S3Error::new(ErrorCode::ServiceUnavailable).detail(error)),
+            Err(error) => Err(S3Error::internal(error)),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! PutObject.
 
+use panthera_authz::Booked;
 use panthera_base::{ErrorCode, S3Error, S3Result};
 use panthera_meta::records::{ObjectRecord, Versioning};
 use panthera_meta::{Batch, Snapshot};
@@ -9,7 +10,7 @@ use panthera_wire::checksum::{Announced, ChecksumType};
 use super::ingest::Expected;
 use super::request::{self, WriteConditions};
 use super::{KeyRows, plan};
-use crate::access::settled;
+use crate::access::{Sender, settled};
 use crate::api::{Call, OpResult, Reply};
 use crate::commit::Planned;
 use crate::mounts::Mounts;
@@ -28,12 +29,15 @@ pub(crate) struct Target<'c> {
     pub key: &'c [u8],
     /// If-Match and If-None-Match.
     pub conditions: &'c WriteConditions,
+    /// Who sends it.
+    pub sender: Sender<'c>,
 }
 
 impl<'c> Target<'c> {
     /// What the request is about.
     pub(crate) fn of(call: &'c Call, conditions: &'c WriteConditions) -> Self {
-        Self { bucket: &call.bucket, bucket_name: &call.bucket_name, key: &call.key, conditions }
+        let (bucket, bucket_name, key) = (&*call.bucket, &*call.bucket_name, &*call.key);
+        Self { bucket, bucket_name, key, conditions, sender: call.sender() }
     }
 }
 
@@ -83,6 +87,7 @@ impl ObjectService {
     ) -> S3Result<Option<String>> {
         let (bucket, name, key) = (target.bucket.id, target.bucket_name, target.key);
         let conditional = !target.conditions.is_empty();
+        let mut booked = None;
         let plan = |snapshot: &dyn Snapshot| {
             let mut rows = KeyRows::fence_only(snapshot, bucket, name, key)?;
             // Mounting writes the fence: a request that began before it must not store what the mount would hide.
@@ -98,10 +103,17 @@ impl ObjectService {
             let ordinal = self.ordinal_after(&rows);
             let mut batch = plan::put(&rows, record, ordinal, conditional);
             also(snapshot, &mut batch)?;
+            if record.acl.is_some() {
+                // It grants something: that is written down with it. What an attempt before this one took is given back.
+                booked = self.note_list(target.sender, (target.bucket, name, key), &mut batch)?;
+            }
             let version = (rows.fence.versioning == Versioning::Enabled).then(|| ordinal.to_wire());
             Ok(Planned::Commit(batch, version))
         };
-        self.commit(bucket, key, chunk, plan).await.map_err(|error| conflicted(error, conditional))
+        let stored = self.commit(bucket, key, chunk, plan).await;
+        let version = stored.map_err(|error| conflicted(error, conditional))?;
+        booked.into_iter().for_each(Booked::durable);
+        Ok(version)
     }
 
     /// Looks at the conditions as things are now; the commit decides.
