@@ -47,6 +47,12 @@ class AsyncRelations:
     what_can = _threaded(Relations.what_can)
     who_can = _threaded(Relations.who_can)
     position = _threaded(Relations.position)
+    entries = _threaded(Relations.entries)
+    manages = _threaded(Relations.manages)
+
+    def seen_from(self, tenant: int) -> "AsyncRelations":
+        """The same relations for somebody who may know of this tenant only."""
+        return AsyncRelations(self.relations.seen_from(tenant))
 
     async def watch(
         self, after: str | None = None, *, heartbeat_s: float = 15.0, tenant: str | None = None

@@ -373,6 +373,10 @@ def test_the_description_is_of_every_operation(here: Admin) -> None:
     changes = write["requestBody"]["content"]["application/json"]["schema"]["properties"]["changes"]
     assert changes["maxItems"] == 1000 and changes["items"]["properties"]["op"]["enum"] == ["create", "touch", "delete"]
     assert described["paths"]["/health/live"]["get"]["security"] == []
+    assert described["paths"].keys() >= {
+        *("/v1/relations", "/v1/relations/watch", "/v1/check", "/v1/check/bulk", "/v1/expand", "/v1/explain"),
+        *("/v1/lookup/resources", "/v1/lookup/subjects", "/v1/schema", "/v1/shares", "/v1/audit"),
+    }
 
 
 @pytest.mark.parametrize("row", OPERATIONS, ids=lambda row: row.name)
