@@ -311,5 +311,22 @@ def sockets() -> None:
         )
 
 
-for step in (signatures, bodies, forms, documents, small, stored, whole, sockets):
+def rights() -> None:
+    """Compiled schemas, policies and lists."""
+    for name in ("default", "everything"):
+        compiled = bytes.fromhex("".join((VECTORS / f"schema/{name}.hex").read_text().split()))
+        for i, held in enumerate((0x0, 0x8, 0x808, 0xFFFFFFFF)):
+            write("schema", f"{name}-{i}", struct.pack("<I", held) + compiled)
+    for case in vectors("policy/evaluation.json")[::150] + vectors("policy/random.json")[::60]:
+        name = "".join(c if c.isalnum() else "-" for c in case["name"])[:60]
+        for who, action in ((0, 64), (1, 82)):
+            head = bytes([who, action, 2, 1]) + b"a"
+            write("compiled_policy", f"{name}-{who}", head + bytes.fromhex(case["compiled"]))
+    for i in range(6):
+        grants = [(n % 4, 0 if n % 4 else n, 1 << (i + n) % 4) for n in range(i)]
+        body = b"".join(struct.pack("<BIB", *grant) for grant in grants)
+        write("acl", f"grants-{i}", bytes([i % 3 * 4]) + b"\x01" + struct.pack("<H", len(grants)) + body)
+
+
+for step in (signatures, bodies, forms, documents, small, stored, whole, sockets, rights):
     step()

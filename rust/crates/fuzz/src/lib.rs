@@ -14,6 +14,7 @@ pub mod listing;
 pub mod port;
 pub mod ranges;
 pub mod records;
+pub mod rights;
 pub mod service;
 mod signer;
 pub mod signing;
@@ -27,10 +28,12 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
+    ("acl", rights::grants),
     ("checksums", checksums::run),
     ("chunked", chunked::raw),
     ("chunked_signed", chunked::signed),
     ("claim", signing::claim),
+    ("compiled_policy", rights::compiled_policy),
     ("conditions", headers::conditions),
     ("dates", dates::run),
     ("form", form::raw),
@@ -44,6 +47,7 @@ pub const TARGETS: &[Target] = &[
     ("ranges", ranges::run),
     ("records", records::run),
     ("routing", port::routing),
+    ("schema", rights::schema),
     ("signature", signing::signature),
     ("tagging", headers::tagging),
     ("uri", uri::run),

@@ -4,6 +4,7 @@
 mod audit;
 mod crash;
 mod defects;
+mod faults;
 mod identities;
 mod listings;
 mod schemas;
