@@ -128,6 +128,7 @@ _REASONS: Final = {
     "identity_denied": "a policy of the subject cannot be read",
     "acl_allowed": "an access control list",
     "public_access_blocked": "the bucket's public access block keeps the public out",
+    "initiator": "the upload is its own",
     "foreign_object": "the object is another account's, and that account grants nothing",
     "creator_may_not": "who made the share may not do it, or may not share it",
     "unevaluated": "it cannot be evaluated",

@@ -241,6 +241,7 @@ def read_upload(data: bytes) -> ObjectRow:
     row = read_object(data)
     _need(len(row.sections.get(32, b"")) == 2, "has no checksum section of 2 bytes")
     _need(len(row.sections.get(33, bytes(4))) == 4, "has an initiator section that is not 4 bytes long")
+    _need(len(row.sections.get(34, bytes(12))) == 12, "has a share section that is not 12 bytes long")
     _need(not row.manifest.chunks and not row.size and not any(row.etag), "is an upload with content")
     return row
 

@@ -85,6 +85,7 @@ CASES: dict[str, dict[str, Any]] = {
             ObjectRecord(ordinal=NOW, owner=7, storage_class=1, user_metadata=((b"a", b"b"),), others=OTHERS), 3, 0
         ),
         "with a list, for somebody else": UploadRecord(ObjectRecord(ordinal=NOW, owner=7, acl=ACL), 0, 0, 66051),
+        "through a mount": UploadRecord(ObjectRecord(ordinal=NOW, owner=7), 0, 0, 66051, (5, 66, 257)),
     },
     "part": {
         "empty": PartRecord(ordinal=NOW),

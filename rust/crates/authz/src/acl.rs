@@ -91,15 +91,12 @@ pub struct Need {
     pub owner_only: bool,
 }
 
-/// AWS's table "Mapping of ACL permissions and access policy permissions", and what belongs to an upload by parts, for
-/// which AWS asks after its initiator. `None`: no list grants this action.
+/// AWS's table "Mapping of ACL permissions and access policy permissions". `None`: no list grants this action.
 pub fn needed(action: &str) -> Option<Need> {
     use permission::{READ, READ_ACP, WRITE, WRITE_ACP};
     let (list, permission, owner_only) = match action {
         "s3:ListBucket" | "s3:ListBucketVersions" | "s3:ListBucketMultipartUploads" => (List::Bucket, READ, false),
-        "s3:PutObject" | "s3:DeleteObject" | "s3:AbortMultipartUpload" | "s3:ListMultipartUploadParts" => {
-            (List::Bucket, WRITE, false)
-        }
+        "s3:PutObject" | "s3:DeleteObject" => (List::Bucket, WRITE, false),
         "s3:DeleteObjectVersion" => (List::Bucket, WRITE, true),
         "s3:GetBucketAcl" => (List::Bucket, READ_ACP, false),
         "s3:PutBucketAcl" => (List::Bucket, WRITE_ACP, false),

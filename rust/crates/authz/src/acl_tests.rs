@@ -12,14 +12,12 @@ const STRANGER: UserId = UserId(4);
 const PERMISSIONS: [u8; 4] = [READ, WRITE, READ_ACP, WRITE_ACP];
 const OPEN: [Ownership; 2] = [Ownership::BucketOwnerPreferred, Ownership::ObjectWriter];
 
-const BUCKET_ACTIONS: [(&str, u8); 9] = [
+const BUCKET_ACTIONS: [(&str, u8); 7] = [
     ("s3:ListBucket", READ),
     ("s3:ListBucketVersions", READ),
     ("s3:ListBucketMultipartUploads", READ),
     ("s3:PutObject", WRITE),
     ("s3:DeleteObject", WRITE),
-    ("s3:AbortMultipartUpload", WRITE),
-    ("s3:ListMultipartUploadParts", WRITE),
     ("s3:GetBucketAcl", READ_ACP),
     ("s3:PutBucketAcl", WRITE_ACP),
 ];

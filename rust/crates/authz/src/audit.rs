@@ -446,6 +446,7 @@ pub(crate) fn reason_number(reason: Reason) -> u8 {
         Reason::SharePassword => 21,
         Reason::ShareUsedUp => 22,
         Reason::ShareElsewhere => 23,
+        Reason::Initiator => 24,
     }
 }
 

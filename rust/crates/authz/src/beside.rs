@@ -12,7 +12,7 @@ use panthera_meta::records::{BucketRecord, Ownership, PublicAccessBlock};
 
 use crate::acl::{self, Lists, Object, Who};
 use crate::authorizer::{Authorizer, restricted};
-use crate::decision::{Question, Reason, Subject};
+use crate::decision::{Initiator, Question, Reason, Subject};
 use crate::engine::Moment;
 use crate::error::AuthzError;
 use crate::facts::QuestionFacts;
@@ -21,6 +21,9 @@ use crate::policy::{self, Outcome, Policy};
 
 /// Actions by which the owner's administrators can undo any bucket policy, as the root user of an AWS account can.
 const POLICY_ACTIONS: [&str; 3] = ["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"];
+
+/// What the initiator of an upload may do with it (AWS, "Multipart upload API and permissions").
+const UPLOAD_ACTIONS: [&str; 2] = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"];
 
 /// What the other sources say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,6 +54,8 @@ struct Account {
     denies: bool,
     allows: bool,
     admin: bool,
+    /// Nothing bounds the subject here, or its boundary allows it.
+    within: bool,
     by: Option<By>,
 }
 
@@ -98,7 +103,28 @@ impl Authorizer {
         if bucket.ownership != Ownership::BucketOwnerEnforced {
             self.lists(question, bucket, account.allows || own || **subject == Subject::Anonymous, &facts, &mut said)?;
         }
+        if said.allows.is_none() && account.within && self.initiated(question, account.admin)? {
+            said.allows = Some(Reason::Initiator);
+        }
         Ok(said)
+    }
+
+    /// Whether the question is about an upload of the subject's own: it initiated it, administers the account of who did,
+    /// or owns the bucket. Who comes through a share owns what its account's users initiated through it.
+    fn initiated(&self, question: &Question<'_>, admin: bool) -> Result<bool, AuthzError> {
+        let Some(lookup) = question.resource.object.filter(|_| UPLOAD_ACTIONS.contains(&question.action.0)) else {
+            return Ok(false);
+        };
+        let Some(Initiator { user: initiator, through }) = lookup.initiator()? else { return Ok(false) };
+        Ok(match *question.subject {
+            Subject::Anonymous => false,
+            Subject::Share(by) => through.is_some_and(|through| {
+                (through.share, Some(through.tenant)) == (by.share, by.bearer.map(|(tenant, _)| tenant))
+            }),
+            Subject::User { user, .. } if user == initiator => true,
+            Subject::User { user, .. } if question.resource.bucket.is_some_and(|bucket| bucket.owner == user) => true,
+            Subject::User { tenant, .. } => admin && self.tenant_of(initiator)? == Some(tenant),
+        })
     }
 
     /// What access control lists add, and what they withhold.
@@ -147,10 +173,10 @@ impl Authorizer {
 /// The identity side: the subject's policies, bounded, and its standing in its tenant.
 fn account(question: &Question<'_>, identity: Option<&Identity>, facts: &QuestionFacts<'_>) -> Account {
     let Subject::User { admin, .. } = *question.subject else {
-        return Account { denies: false, allows: false, admin: false, by: None };
+        return Account { denies: false, allows: false, admin: false, within: true, by: None };
     };
     let Some(identity) = identity.filter(|identity| !identity.is_plain()) else {
-        return Account { denies: false, allows: admin, admin, by: None };
+        return Account { denies: false, allows: admin, admin, within: true, by: None };
     };
     let asked = facts.policy_question();
     let evaluate = |bytes: &[u8]| Policy::new(bytes).map_or(Outcome::Deny(0), |policy| policy.evaluate(&asked));
@@ -172,7 +198,7 @@ fn account(question: &Question<'_>, identity: Option<&Identity>, facts: &Questio
     if let Outcome::Deny(statement) = bounded {
         (denies, by) = (true, Some(By { policy: None, statement }));
     }
-    Account { denies, allows: allows && within, admin: admin && within, by }
+    Account { denies, allows: allows && within, admin: admin && within, within, by }
 }
 
 fn statement_of(outcome: Outcome) -> Option<u16> {

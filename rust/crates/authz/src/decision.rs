@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use panthera_base::{TenantId, Timestamp, UserId};
 use panthera_meta::MetaError;
-use panthera_meta::records::BucketRecord;
+use panthera_meta::records::{BucketRecord, ThroughShare};
 
 use crate::audit_writer::Trail;
 use crate::delegation::Delegation;
@@ -63,6 +63,21 @@ pub struct Resource<'a> {
 pub trait ObjectLookup {
     /// Its access facts; `None` when there is no such version. An error makes the decision a deny.
     fn access(&self) -> Result<Option<ObjectAccess>, MetaError>;
+
+    /// Who initiated the upload the action is on; `None` when it is on none that is open. An error makes the decision a
+    /// deny.
+    fn initiator(&self) -> Result<Option<Initiator>, MetaError> {
+        Ok(None)
+    }
+}
+
+/// Who initiated an upload: it may abort it and list its parts without any other right.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Initiator {
+    /// The user; of what came through a share, its creator.
+    pub user: UserId,
+    /// The share it came through.
+    pub through: Option<ThroughShare>,
 }
 
 /// What of a stored version bears on who may do what with it.
@@ -222,6 +237,8 @@ pub enum Reason {
     IdentityDenied,
     /// An access control list allows it.
     AclAllowed,
+    /// The upload is the subject's own, or its account's.
+    Initiator,
     /// The bucket's public access block keeps the public out.
     PublicAccessBlocked,
     /// The object is another account's, and that account grants nothing.
@@ -262,6 +279,7 @@ impl Reason {
         Self::IdentityAllowed,
         Self::IdentityDenied,
         Self::AclAllowed,
+        Self::Initiator,
         Self::PublicAccessBlocked,
         Self::ForeignObject,
         Self::CreatorMayNot,
@@ -292,6 +310,7 @@ impl Reason {
             Self::IdentityAllowed => "identity_allowed",
             Self::IdentityDenied => "identity_denied",
             Self::AclAllowed => "acl_allowed",
+            Self::Initiator => "initiator",
             Self::PublicAccessBlocked => "public_access_blocked",
             Self::ForeignObject => "foreign_object",
             Self::CreatorMayNot => "creator_may_not",

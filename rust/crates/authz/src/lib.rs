@@ -58,8 +58,8 @@ pub use codec::tuple_row;
 pub use codec::{Event, LogEntry};
 pub use condition::{Condition, Facts, NETWORKS, Network, Window};
 pub use decision::{
-    Action, Authentication, Context, Decision, NoRequest, NotUnderstood, ObjectAccess, ObjectLookup, Question, Reason,
-    RequestFacts, Resource, Subject, Verdict,
+    Action, Authentication, Context, Decision, Initiator, NoRequest, NotUnderstood, ObjectAccess, ObjectLookup,
+    Question, Reason, RequestFacts, Resource, Subject, Verdict,
 };
 pub use delegation::Delegation;
 pub use elsewhere::Elsewhere;

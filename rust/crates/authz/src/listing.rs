@@ -7,7 +7,7 @@ use panthera_meta::records::{BucketRecord, ListingMode};
 
 use crate::authorizer::{Authorizer, noted, principal, restricted};
 use crate::beside::Said;
-use crate::decision::{Decision, Question, Reason, Subject, Verdict};
+use crate::decision::{Action, Decision, Question, Reason, Subject, Verdict};
 use crate::engine::{Engine, Moment, Spot};
 use crate::error::AuthzError;
 use crate::model::{Grantee, Relation};
@@ -146,7 +146,7 @@ impl Authorizer {
             return false;
         };
         let moment = self.moment(context);
-        let permission = shown_by(bucket);
+        let permission = shown_by(bucket, question.action);
         let said = self.beside(question, &moment).ok().filter(|said| said.denies.is_none());
         let Some(Said { admin, .. }) = said.filter(|_| !restricted(question)) else { return false };
         let known = principal(subject)
@@ -156,11 +156,12 @@ impl Authorizer {
     }
 }
 
-/// The permission that shows a name in the bucket: of a strict one, to read a key does not.
-fn shown_by(bucket: &BucketRecord) -> Permission {
+/// The permission that shows a name in the bucket: to read a key does not in a strict one, nor does it show what is being
+/// uploaded to it.
+fn shown_by(bucket: &BucketRecord, action: Action) -> Permission {
     match bucket.listing {
-        ListingMode::Filtered => Permission::Discover,
-        ListingMode::Strict => Permission::List,
+        ListingMode::Filtered if action.0 != "s3:ListBucketMultipartUploads" => Permission::Discover,
+        ListingMode::Filtered | ListingMode::Strict => Permission::List,
     }
 }
 
@@ -176,7 +177,8 @@ struct Search<'a> {
 impl Search<'_> {
     /// What may be shown; `None` for nothing.
     fn run(&self, prefix: &[u8]) -> Result<Option<Listing>, AuthzError> {
-        let mut visible = self.open(shown_by(self.bucket), prefix)?;
+        let shown_by = shown_by(self.bucket, self.question.action);
+        let mut visible = self.open(shown_by, prefix)?;
         if self.bucket.listing == ListingMode::Strict {
             return Ok(visible.is_blanket().then_some(Listing::Everything));
         }
@@ -187,8 +189,7 @@ impl Search<'_> {
         if visible.is_empty_within(SEARCHED_WINDOWS) != Some(true) {
             return Ok(Some(Listing::Filtered(Box::new(visible))));
         }
-        let elsewhere =
-            !prefix.is_empty() && self.open(Permission::Discover, b"")?.is_empty_within(SEARCHED_WINDOWS) != Some(true);
+        let elsewhere = !prefix.is_empty() && self.open(shown_by, b"")?.is_empty_within(SEARCHED_WINDOWS) != Some(true);
         Ok(elsewhere.then(|| Listing::Filtered(Box::new(visible))))
     }
 

@@ -159,12 +159,14 @@ impl Permission {
             | "s3:PutObjectVersionTagging"
             | "s3:DeleteObjectTagging"
             | "s3:DeleteObjectVersionTagging"
-            | "s3:RestoreObject"
-            | "s3:AbortMultipartUpload"
-            | "s3:ListMultipartUploadParts" => Self::Write,
-            "s3:DeleteObject" => Self::Delete,
+            | "s3:RestoreObject" => Self::Write,
+            // What others upload is theirs (`beside` has the initiator's own right): to write is not enough.
+            "s3:DeleteObject" | "s3:AbortMultipartUpload" => Self::Delete,
             "s3:DeleteObjectVersion" => Self::DeleteVersion,
-            "s3:ListBucket" | "s3:ListBucketVersions" | "s3:ListBucketMultipartUploads" => Self::List,
+            "s3:ListBucket"
+            | "s3:ListBucketVersions"
+            | "s3:ListBucketMultipartUploads"
+            | "s3:ListMultipartUploadParts" => Self::List,
             "s3:GetObjectAcl" | "s3:GetObjectVersionAcl" | "s3:PutObjectAcl" | "s3:PutObjectVersionAcl" => Self::Share,
             "s3:GetObjectRetention"
             | "s3:PutObjectRetention"

@@ -40,11 +40,19 @@ pub struct Client {
     pub host: String,
 }
 
+impl Address {
+    /// The bucket, when the host names it.
+    pub fn host_bucket(&self) -> Option<&str> {
+        self.virtual_host.then_some(&*self.bucket)
+    }
+}
+
 impl Client {
-    /// Scheme and authority under which `/bucket/key` is a path, for Location elements.
-    pub fn base_url(&self, address: &Address) -> String {
+    /// Scheme and authority under which `/bucket/key` is a path, for Location elements. `in_host` is the bucket that the
+    /// host names.
+    pub fn base_url(&self, in_host: Option<&str>) -> String {
         let scheme = if self.secure { "https" } else { "http" };
-        let bucket = if address.virtual_host { address.bucket.len() + 1 } else { 0 };
+        let bucket = in_host.map_or(0, |bucket| bucket.len() + 1);
         format!("{scheme}://{}", self.host.get(bucket..).unwrap_or(&self.host))
     }
 }

@@ -131,10 +131,10 @@ fn http2_has_an_authority_instead_of_a_host() {
 fn a_base_url_is_where_paths_begin_with_the_bucket() {
     let client = Client { ip: "::1".parse().unwrap(), secure: true, host: "b.example.com:9000".into() };
     let by_host = locate("/k", &client.host, &domains()).unwrap();
-    assert_eq!(client.base_url(&by_host), "https://example.com:9000");
+    assert_eq!(client.base_url(by_host.host_bucket()), "https://example.com:9000");
     let client = Client { host: "localhost:9000".into(), secure: false, ..client };
     let by_path = locate("/b/k", &client.host, &domains()).unwrap();
-    assert_eq!(client.base_url(&by_path), "http://localhost:9000");
+    assert_eq!(client.base_url(by_path.host_bucket()), "http://localhost:9000");
 }
 
 #[test]
@@ -171,7 +171,7 @@ proptest! {
         let mut map = headers(&[("x-forwarded-for", &forwarded), ("x-forwarded-host", &forwarded)]);
         let client = client("10.0.0.1".parse().unwrap(), false, &Uri::from_static("/"), &mut map, &proxies, None);
         let base = Address { scope: Scope::Bucket, bucket: host, key: vec![], virtual_host: true, token: None };
-        let _ = client.base_url(&base);
+        let _ = client.base_url(base.host_bucket());
     }
 }
 

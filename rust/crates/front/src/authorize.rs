@@ -12,7 +12,7 @@ use panthera_authz::{
 };
 use panthera_base::{ErrorCode, S3Error, S3Result, TenantId};
 use panthera_meta::records::BucketRecord;
-use panthera_object::{Document, Sent, StoredObject, owns};
+use panthera_object::{Document, Sent, StoredObject, StoredUpload, form_headers, owns};
 use panthera_wire::auth::SignatureVersion;
 use panthera_wire::headers;
 
@@ -24,6 +24,7 @@ use crate::table::{Asks, Auth, Reveal};
 pub(crate) const CREATE_BUCKET: Action = Action("s3:CreateBucket");
 const PUT_OBJECT: Action = Action("s3:PutObject");
 const GET_OBJECT: Action = Action("s3:GetObject");
+const TAGGING: HeaderName = HeaderName::from_static("x-amz-tagging");
 const LIST_BUCKET: Action = Action("s3:ListBucket");
 
 /// What the server knows of the request, for step 5 and for what operations ask further.
@@ -61,8 +62,8 @@ struct Side<'a> {
     bucket: Option<&'a Arc<BucketRecord>>,
     name: &'a str,
     key: Option<&'a [u8]>,
-    /// Nothing is stored there: what is asked for lies elsewhere.
-    empty: bool,
+    /// Nothing is stored there: what is asked for lies behind a mount.
+    mounted: bool,
 }
 
 /// Step 5. Of a listing that may not show every name: those it may.
@@ -74,19 +75,18 @@ pub(crate) fn authorize(
     context: &Context,
 ) -> S3Result<Option<Box<Visible>>> {
     let bucket = known.bucket.as_ref().map(|(record, _)| record).filter(|_| matched.row.action != CREATE_BUCKET);
-    let form_key = known.form.key();
-    let path_key = matched.address.scope.has_key().then_some(matched.address.key.as_slice());
-    let key = form_key.as_deref().or(path_key);
+    let named = matched.address.scope.has_key() || matched.row.auth == Auth::Form;
+    let key = named.then_some(matched.address.key.as_slice());
     let subject = &known.identity.caller.subject;
     // What a mount hides is not there, whatever its share is worth at this moment.
-    let empty = matches!(known.blocked, Some(Blocked::Share(_)));
-    let mut side = Side { subject, bucket, name: &matched.address.bucket, key, empty };
+    let mounted = matches!(known.blocked, Some(Blocked::Share(_)));
+    let mut side = Side { subject, bucket, name: &matched.address.bucket, key, mounted };
     let headers = &*meant_headers(matched, known, &head.headers)?;
     let entered = known.elsewhere.as_ref().and_then(|elsewhere| elsewhere.mount.as_ref());
     if let Some(entered) = entered {
         // Through a mount both must allow it: the caller's side as if the object lay there, and the share's.
         let Entered { bucket, name, key, .. } = entered;
-        let here = Side { subject, bucket: Some(bucket), name, key: Some(key), empty: true };
+        let here = Side { subject, bucket: Some(bucket), name, key: Some(key), mounted: true };
         permitted(shared, (matched, known), headers, context, here)?;
         side.subject = &entered.share;
     }
@@ -109,14 +109,15 @@ fn permitted(
     context: &Context,
     side: Side<'_>,
 ) -> S3Result<Option<Box<Visible>>> {
-    let Side { subject, bucket, name, key, empty } = side;
+    let Side { subject, bucket, name, key, mounted } = side;
     let own = match subject {
         Subject::User { tenant, .. } => *tenant,
         Subject::Share(by) => by.tenant,
         Subject::Anonymous => TenantId(0),
     };
     let version = matched.query.get("versionId");
-    let stored = bucket.zip(key).filter(|_| !empty);
+    let upload = upload(shared, matched, known, mounted);
+    let stored = bucket.zip(key).filter(|_| !mounted && upload.is_none());
     let stored = stored.map(|(bucket, key)| StoredObject { meta: &*shared.meta, bucket, key, version });
     let (tenant, bucket) = (bucket.map_or(own, |b| b.tenant), bucket.map(|b| &**b));
     let request = &Sent { headers, query: &matched.query, document: document(matched, known) };
@@ -127,12 +128,15 @@ fn permitted(
         // What is created is not what is stored under the key so far; its conditions are about that.
         let stored = stored.as_ref().filter(|_| matched.row.action != PUT_OBJECT || action == GET_OBJECT);
         let object = stored.map(|object| object as &dyn ObjectLookup);
+        let object = object.or(upload.as_ref().map(|upload| upload as &dyn ObjectLookup));
         let resource = Resource { tenant, bucket, name, key, object };
         let listing = ask(shared, (matched, known), &Question { subject, action, resource, context, request });
         match listing {
             Listing::Denied(decision) if matched.row.auth != Auth::None => {
                 let refused = S3Error::new(ErrorCode::AccessDenied).detail(format_args!("{:?}", decision.reason));
-                return Err(missing_all_the_same(shared, matched, known, context, stored).unwrap_or(refused));
+                let write = Question { subject, action: PUT_OBJECT, resource, context, request };
+                let missing = missing_all_the_same(shared, matched, known, context, stored);
+                return Err(missing.or_else(|| no_upload(shared, upload.as_ref(), &write)).unwrap_or(refused));
             }
             Listing::Filtered(names) => visible = Some(names),
             Listing::Denied(_) | Listing::Everything => {}
@@ -141,35 +145,63 @@ fn permitted(
     Ok(visible)
 }
 
+/// The upload of an operation that its initiator may do.
+fn upload<'a>(
+    shared: &'a Shared,
+    matched: &'a Matched<'_>,
+    known: &'a Known,
+    as_mounted: bool,
+) -> Option<StoredUpload<'a>> {
+    // Behind a share that does not stand there is none.
+    matched.row.native().filter(|op| op.is_of_the_initiator() && known.blocked.is_none())?;
+    let (bucket, _) = known.bucket.as_ref()?;
+    Some(StoredUpload {
+        meta: &*shared.meta,
+        bucket: bucket.id,
+        key: &matched.address.key,
+        id: matched.query.get("uploadId").unwrap_or_default(),
+        through: known.elsewhere.as_ref().and_then(|elsewhere| elsewhere.window.through),
+        as_mounted,
+    })
+}
+
+/// Who may write a key is told that an upload to it is gone, as writing a part would tell him: it was his own, perhaps.
+fn no_upload(shared: &Shared, upload: Option<&StoredUpload<'_>>, write: &Question<'_>) -> Option<S3Error> {
+    let upload = upload.filter(|upload| matches!(upload.read(), Ok(None)))?;
+    let missing = || S3Error::new(ErrorCode::NoSuchUpload).field("UploadId", upload.id);
+    shared.authz.decide(write).allowed().then(missing)
+}
+
 /// The headers that operations will read: those sent and those a presigned URL carries in its query; of a form, only the
-/// fields that stand for headers, the first of those that mean the same. What is decided here must be what is done later.
+/// fields that stand for headers. What is decided here must be what is done later.
 fn meant_headers<'a>(matched: &Matched<'_>, known: &Known, sent: &'a HeaderMap) -> S3Result<Cow<'a, HeaderMap>> {
+    if matched.row.auth == Auth::Form {
+        return meant_fields(known, sent).map(Cow::Owned);
+    }
     let hoisted =
         |(name, _): &(String, String)| name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"));
-    if known.form.fields.is_empty() && !matched.query.0.iter().any(hoisted) {
+    if !matched.query.0.iter().any(hoisted) {
         return Ok(Cow::Borrowed(sent));
     }
     let mut headers = sent.clone();
-    if known.form.fields.is_empty() {
-        headers::adopt_hoisted(&mut headers, &matched.query.0)?;
-        return Ok(Cow::Owned(headers));
-    }
-    let unread = |name: &HeaderName| name.as_str().starts_with("x-amz-") || name.as_str().starts_with("if-");
-    for name in sent.keys().filter(|name| unread(name)) {
-        headers.remove(name);
-    }
-    for (name, value) in &known.form.fields {
-        let name = match name.as_str() {
-            "acl" => "x-amz-acl",
-            "tagging" => "x-amz-tagging",
-            other if other.starts_with("x-amz-") => other,
-            _ => continue,
-        };
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value)) {
-            headers.append(name, value);
-        }
-    }
+    headers::adopt_hoisted(&mut headers, &matched.query.0)?;
     Ok(Cow::Owned(headers))
+}
+
+/// Of a form: what its fields stand for, and what the browser says of itself. Headers that would mean something to a
+/// request without a form mean nothing here.
+fn meant_fields(known: &Known, sent: &HeaderMap) -> S3Result<HeaderMap> {
+    let mut headers = form_headers(&known.form.fields)?;
+    let read = |name: &HeaderName| name.as_str().starts_with("x-amz-") || name.as_str().starts_with("if-");
+    let own = sent.iter().filter(|(name, _)| !read(name));
+    for (name, value) in own {
+        headers.entry(name).or_insert_with(|| value.clone());
+    }
+    if known.form.fields.iter().any(|(name, _)| name == "tagging") {
+        // What the tags are is asked of the document.
+        headers.insert(TAGGING, HeaderValue::from_static("document"));
+    }
+    Ok(headers)
 }
 
 /// The document that policies may ask about.

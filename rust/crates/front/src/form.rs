@@ -9,9 +9,10 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 use panthera_base::{ErrorCode, S3Error, S3Result, Timestamp};
 use panthera_object::api::Payload;
+use panthera_object::form_key;
 use panthera_wire::auth::{AuthPolicy, post};
 use panthera_wire::post_form::policy::Policy;
-use panthera_wire::post_form::{FormEvent, FormParser, boundary, substitute_filename};
+use panthera_wire::post_form::{FormEvent, FormParser, boundary};
 
 /// The fields before the file. Empty for requests that are no forms.
 #[derive(Clone, Debug, Default)]
@@ -67,10 +68,9 @@ impl Form {
         post::claim(&self.fields, accepted)
     }
 
-    /// The key the file will have; `None` when the form is not one, or names none.
-    pub fn key(&self) -> Option<Vec<u8>> {
-        let (_, key) = self.fields.iter().find(|(name, _)| name == "key")?;
-        Some(substitute_filename(key, self.filename.as_deref().unwrap_or_default()))
+    /// The key the file will have.
+    pub fn key(&self) -> S3Result<Vec<u8>> {
+        form_key(&self.fields, self.filename.as_deref())
     }
 
     /// Holds the form to the policy it was signed with, and gives the file as a payload that is held to it, too.
@@ -84,7 +84,7 @@ impl Form {
         if let post::PostClaim::Signed(claim) = claim {
             let policy = Policy::parse(claim.policy())?;
             let mut fields = self.fields.clone();
-            if let (Some(key), Some(field)) = (self.key(), fields.iter_mut().find(|(name, _)| name == "key")) {
+            if let (Ok(key), Some(field)) = (self.key(), fields.iter_mut().find(|(name, _)| name == "key")) {
                 field.1 = key;
             }
             policy.check(&fields, bucket, now)?;

@@ -172,7 +172,7 @@ fn find(shared: &Shared, matched: &Matched<'_>, head: &http::request::Parts) -> 
         let location = format!("{}/", head.uri.path());
         return Err(S3Error::new(ErrorCode::PermanentRedirect).header("location", location).into());
     }
-    let window = Window { stored, shown: Vec::new(), bucket: LINKS.to_owned() };
+    let window = Window { stored, bucket: LINKS.to_owned(), ..Window::default() };
     Ok(Opened { standing, bearer, protection, key, window })
 }
 
@@ -221,6 +221,7 @@ impl Elsewhere {
     /// is told neither to other sites nor to caches, which would not hear of a revoke.
     pub async fn finish(self, shared: &Arc<Shared>, op: Option<NativeOp>, about: About, outcome: OpResult) -> OpResult {
         let mut reply = outcome.map_err(|error| self.disguise(error))?;
+        reply.body = self.window.disguise_late(reply.body);
         let bytes =
             op == Some(NativeOp::GetObject) && matches!(reply.status, StatusCode::OK | StatusCode::PARTIAL_CONTENT);
         if let Some(limit) = self.limit.filter(|_| bytes) {

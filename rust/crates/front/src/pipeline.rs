@@ -13,7 +13,7 @@ use panthera_authz::{Context, Subject, Visible};
 use panthera_base::{ErrorCode, S3Error, S3Result, Timestamp};
 use panthera_meta::records::BucketRecord;
 use panthera_meta::{Snapshot, keys};
-use panthera_object::api::{Call, NativeOp, OpResult, Payload, Query, Reply, ReplyBody};
+use panthera_object::api::{Call, NativeOp, OpResult, Payload, Query, Reply, ReplyBody, Window};
 use panthera_object::{Mounted, Mounts, Refusal, not_through_a_mount};
 use panthera_wire::auth::{BodyAuth, Head, SignatureVersion};
 
@@ -138,7 +138,7 @@ pub(crate) async fn answer(
 
         // 4. Authenticate as the row says.
         let mut known = match row.auth {
-            Auth::Form => authenticate_form(shared, &matched, &head, body, lengths).await?,
+            Auth::Form => authenticate_form(shared, &mut matched, &head, body, lengths).await?,
             Auth::Link => match authenticate_link(shared, &mut matched, &head, body, lengths).await {
                 Ok(known) => known,
                 Err(refusal) => {
@@ -200,8 +200,7 @@ async fn run(
     let outcome = match row.kind {
         Kind::Native(op) => {
             let window = elsewhere.as_ref().map(|elsewhere| elsewhere.window.clone());
-            let call = native_call(op, facts, matched, known, head.headers, (context, visible))?;
-            let call = Call { window, ..call };
+            let call = native_call(op, facts, matched, known, head.headers, (context, visible, window))?;
             shared.objects.handle(call).await
         }
         Kind::Python => control(shared, facts, matched, known, head).await,
@@ -243,8 +242,12 @@ fn authenticate(
 /// A key below a mount lies elsewhere: from here on address and bucket are those of the share, and the rights of both
 /// sides are asked.
 fn enter_mount(shared: &Shared, snapshot: &dyn Snapshot, matched: &mut Matched<'_>, known: &mut Known) -> S3Result<()> {
-    let here = matched.address.scope == Scope::Object && matched.row.auth == Auth::Signed;
-    let Some((bucket, _)) = known.bucket.as_mut().filter(|_| here) else {
+    let named = match matched.row.auth {
+        Auth::Signed => matched.address.scope == Scope::Object,
+        Auth::Form => true,
+        Auth::Link | Auth::None => false,
+    };
+    let Some((bucket, _)) = known.bucket.as_mut().filter(|_| named) else {
         return Ok(());
     };
     let mounts = Mounts::of(snapshot, bucket)?;
@@ -255,7 +258,7 @@ fn enter_mount(shared: &Shared, snapshot: &dyn Snapshot, matched: &mut Matched<'
     }
     let subject = &known.identity.caller.subject;
     let place = (&*matched.address.bucket, &*matched.address.key);
-    let Mounted { standing, key, window } = match mount.resolve(&shared.authz, snapshot, subject, place, matched.now) {
+    let mounted = match mount.resolve(&shared.authz, snapshot, subject, place, matched.now) {
         Ok(mounted) => mounted,
         Err(refusal) if refusal.known.is_none() => return Err(refusal.error),
         Err(refusal) => {
@@ -263,6 +266,8 @@ fn enter_mount(shared: &Shared, snapshot: &dyn Snapshot, matched: &mut Matched<'
             return Ok(());
         }
     };
+    let Mounted { standing, key, mut window } = mounted;
+    window.owner = bucket.owner;
     let limit = Limit::of(&standing.record);
     let entered = Entered {
         share: standing.caller.subject,
@@ -282,7 +287,7 @@ fn enter_mount(shared: &Shared, snapshot: &dyn Snapshot, matched: &mut Matched<'
 /// Step 4 for forms: the fields before the file are read first, since the policy that authenticates is among them.
 async fn authenticate_form(
     shared: &Shared,
-    matched: &Matched<'_>,
+    matched: &mut Matched<'_>,
     head: &http::request::Parts,
     body: HeldBody,
     lengths: Lengths,
@@ -293,7 +298,10 @@ async fn authenticate_form(
     let identity = shared.verifier.form(&*snapshot, &claim, matched.now)?;
     let bucket = find_bucket(&shared.buckets, &*snapshot, matched)?;
     let payload = form.check_policy(&claim, &matched.address.bucket, matched.now, file)?;
-    Ok(Known { identity, bucket, form, document: None, payload, elsewhere: None, blocked: None })
+    matched.address.key = form.key()?;
+    let mut known = Known { identity, bucket, form, document: None, payload, elsewhere: None, blocked: None };
+    enter_mount(shared, &*snapshot, matched, &mut known)?;
+    Ok(known)
 }
 
 /// Step 4 for share links. From here on the address is the place that the link means.
@@ -366,9 +374,11 @@ fn native_call(
     matched: Matched<'_>,
     known: Known,
     headers: http::HeaderMap,
-    (context, visible): (Context, Option<Box<Visible>>),
+    (context, visible, window): (Context, Option<Box<Visible>>, Option<Window>),
 ) -> S3Result<Call> {
-    let base_url = matched.client.base_url(&matched.address);
+    // The host names the bucket that the client knows.
+    let bucket = matched.address.host_bucket();
+    let base_url = matched.client.base_url(bucket.map(|own| window.as_ref().map_or(own, |window| &*window.bucket)));
     let Some((bucket, _)) = known.bucket else {
         return Err(S3Error::internal("a native row without a bucket"));
     };
@@ -385,8 +395,7 @@ fn native_call(
         context,
         visible,
         form: known.form.fields,
-        form_filename: known.form.filename,
-        window: None,
+        window,
         base_url,
         payload: known.payload,
     })

@@ -12,9 +12,9 @@ use panthera_base::{
 use panthera_meta::memory::Memory;
 use panthera_meta::records::{BucketRecord, Ownership, TenantRecord, UserRecord, Versioning};
 use panthera_meta::{Batch, Metastore, keys};
-use panthera_object::ObjectService;
 use panthera_object::api::{Call, Caller, NativeOp, Payload, Query, ReplyBody};
 use panthera_object::commit::{Ticket, sink};
+use panthera_object::{ObjectService, form_key};
 use panthera_sim::MemDisk;
 use panthera_volume::{Store, StoreOptions};
 use panthera_wire::{uri, xml};
@@ -113,7 +113,6 @@ impl Scene {
             context: Context::at(now, [127, 0, 0, 1].into(), false),
             visible: None,
             form: Vec::new(),
-            form_filename: None,
             window: None,
             base_url: "http://localhost:9000".into(),
             payload: Box::new(Body { pieces: Vec::new(), len: 0 }),
@@ -224,7 +223,7 @@ fn request(scene: &Scene, text: &[u8], seen: &[(String, String)]) -> Call {
         }
     }
     if op == NativeOp::PostObject {
-        call.form_filename = Some("file.txt".into());
+        call.key = form_key(&call.form, Some("file.txt")).unwrap_or_else(|_| b"form".to_vec());
     }
     let pieces = body.chunks(1000).rev().map(Bytes::copy_from_slice).collect();
     call.payload = Box::new(Body { pieces, len: body.len() as u64 });

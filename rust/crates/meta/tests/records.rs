@@ -86,7 +86,8 @@ fn read(kind: &str, bytes: &[u8]) -> Result<(Value, Vec<u8>), RecordError> {
         "upload" => {
             let r = UploadRecord::decode(bytes)?;
             let fields = json!({"object": object(&r.object), "checksum_algorithm": r.checksum_algorithm,
-                "checksum_kind": r.checksum_kind, "initiator": r.initiator.map(|user| user.0)});
+                "checksum_kind": r.checksum_kind, "initiator": r.initiator.map(|user| user.0),
+                "through": r.through.map(|by| [by.share, by.tenant.0, by.user.0])});
             (fields, r.encode())
         }
         "part" => {
@@ -379,6 +380,10 @@ fn ownership_is_one_of_two_numbers_or_not_there() {
     assert_eq!(UploadRecord::decode(&upload.encode()).unwrap().initiator(), UserId(0));
     let object = ObjectRecord { others: vec![(32, vec![0, 0]), (33, vec![1])], ..ObjectRecord::default() };
     assert_eq!(UploadRecord::decode(&object.encode()).unwrap_err().what, "initiator section is not 4 bytes");
+    for len in [0, 4, 11, 13, 16] {
+        let object = ObjectRecord { others: vec![(32, vec![0, 0]), (34, vec![1; len])], ..ObjectRecord::default() };
+        assert_eq!(UploadRecord::decode(&object.encode()).unwrap_err().what, "share section is not 12 bytes");
+    }
 }
 
 #[test]
@@ -500,9 +505,17 @@ proptest! {
     }
 
     #[test]
-    fn upload_records_round_trip(mut object in objects(), checksum_algorithm: u8, checksum_kind: u8, by: Option<u32>) {
+    fn upload_records_round_trip(
+        mut object in objects(),
+        checksum: (u8, u8),
+        by: Option<u32>,
+        through: Option<(u32, u32, u32)>,
+    ) {
         object.manifest.chunks.clear();
-        let record = UploadRecord { object, initiator: by.map(UserId), checksum_algorithm, checksum_kind };
+        let (checksum_algorithm, checksum_kind) = checksum;
+        let through =
+            through.map(|(share, tenant, user)| ThroughShare { share, tenant: TenantId(tenant), user: UserId(user) });
+        let record = UploadRecord { object, initiator: by.map(UserId), through, checksum_algorithm, checksum_kind };
         prop_assert_eq!(UploadRecord::decode(&record.encode()), Ok(record));
     }
 

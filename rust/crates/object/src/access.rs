@@ -2,16 +2,18 @@
 //!
 //! Belongs here: the object operations' side of the authorizer's questions. Does not belong here: any decision.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderValue};
 use panthera_authz::{
-    Action, NotUnderstood, ObjectAccess, ObjectLookup, Question, RequestFacts, Resource, Subject, Trail, Unaudited,
+    Action, Initiator, NotUnderstood, ObjectAccess, ObjectLookup, Question, RequestFacts, Resource, Subject, Trail,
+    Unaudited,
 };
 use panthera_base::limits::OBJECT_TAGS;
-use panthera_base::{ErrorCode, S3Error, S3Result};
-use panthera_meta::records::{BucketRecord, UserRecord, tag};
-use panthera_meta::{MetaError, Metastore, keys};
+use panthera_base::{BucketId, ErrorCode, Ordinal, S3Error, S3Result};
+use panthera_meta::records::{BucketRecord, RecordError, ThroughShare, UploadRecord, UserRecord, tag};
+use panthera_meta::{MetaError, Metastore, key_fits, keys};
 use panthera_wire::tagging;
 use panthera_wire::xml::Reader;
 
@@ -60,6 +62,55 @@ pub fn owns(meta: &dyn Metastore, expected: &HeaderValue, bucket: &BucketRecord)
     let Some(row) = snapshot.get(&keys::user(bucket.owner)).map_err(S3Error::internal)? else { return Ok(false) };
     let owner = UserRecord::decode(row).map_err(S3Error::internal)?;
     Ok(expected.as_bytes() == panthera_wire::hex::encode_32(&owner.canonical_id))
+}
+
+/// The open upload that a request is about, read when a decision asks whose it is.
+pub struct StoredUpload<'a> {
+    /// Where it is looked for.
+    pub meta: &'a dyn Metastore,
+    /// Its bucket.
+    pub bucket: BucketId,
+    /// Its key.
+    pub key: &'a [u8],
+    /// `uploadId` as the request has it.
+    pub id: &'a str,
+    /// The way to it is a mount: only what came by it is there.
+    pub through: Option<ThroughShare>,
+    /// The question is asked where the mount is: there the upload is its bearer's, and nobody knows of a share.
+    pub as_mounted: bool,
+}
+
+impl StoredUpload<'_> {
+    /// Reads it; `None` when there is none.
+    pub fn read(&self) -> Result<Option<UploadRecord>, MetaError> {
+        // An id that cannot have been issued names nothing.
+        let Some(id) = Ordinal::from_wire(self.id) else { return Ok(None) };
+        let snapshot = self.meta.snapshot()?;
+        let row = keys::upload(self.bucket, self.key, id);
+        let found = if key_fits(&row) { snapshot.get(&row)? } else { None };
+        let corrupt = |error: RecordError| MetaError::Corrupt(error.to_string());
+        let found = found.map(UploadRecord::decode).transpose().map_err(corrupt)?;
+        Ok(found.filter(|record| self.through.is_none_or(|way| came_by(record, way))))
+    }
+}
+
+/// Whether an upload came through a share, and from somebody of the same tenant: others who came by it have their own.
+pub(crate) fn came_by(record: &UploadRecord, way: ThroughShare) -> bool {
+    record.through.is_some_and(|through| (through.share, through.tenant) == (way.share, way.tenant))
+}
+
+impl ObjectLookup for StoredUpload<'_> {
+    /// What is stored under the upload's key so far has no part in it.
+    fn access(&self) -> Result<Option<ObjectAccess>, MetaError> {
+        Ok(None)
+    }
+
+    fn initiator(&self) -> Result<Option<Initiator>, MetaError> {
+        Ok(self.read()?.map(|record| match record.through.filter(|_| self.as_mounted) {
+            Some(through) => Initiator { user: through.user, through: None },
+            None => Initiator { user: record.initiator(), through: record.through },
+        }))
+    }
 }
 
 /// Waits until what was decided about other tenants' resources is written down. An error ends the request: nothing of
@@ -249,6 +300,11 @@ impl Call {
     /// The bucket's name as the client knows it.
     pub(crate) fn shown_bucket(&self) -> &str {
         self.window.as_ref().map_or(&self.bucket_name, |window| &window.bucket)
+    }
+
+    /// The key as the client knows it.
+    pub(crate) fn shown_key(&self) -> Cow<'_, [u8]> {
+        self.window.as_ref().map_or(Cow::Borrowed(&*self.key), |window| Cow::Owned(window.shown(&self.key)))
     }
 
     /// The question whether the caller may do something in the bucket of this call.

@@ -7,8 +7,8 @@ use std::task::{Context as TaskContext, Poll};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use panthera_authz::{Context, Subject, Visible};
-use panthera_base::{S3Error, S3Result, Timestamp};
-use panthera_meta::records::BucketRecord;
+use panthera_base::{S3Error, S3Result, Timestamp, UserId};
+use panthera_meta::records::{BucketRecord, ThroughShare};
 
 /// The object operations: Amazon's names. They live here and nowhere else.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -36,18 +36,30 @@ pub enum NativeOp {
 }
 
 impl NativeOp {
-    /// Whether it works on keys of a mounted share. Uploads in parts name buckets and keys in their documents, and live
-    /// longer than one decision.
+    /// Whether it works on keys of a mounted share.
     pub fn reaches_through_mounts(self) -> bool {
         matches!(
             self,
             Self::CopyObject
+                | Self::CreateMultipartUpload
                 | Self::DeleteObject
                 | Self::GetObject
                 | Self::GetObjectAttributes
                 | Self::HeadObject
+                | Self::PostObject
                 | Self::PutObject
-        )
+        ) || self.is_on_an_upload()
+    }
+
+    /// Whether it is about one open upload.
+    pub fn is_on_an_upload(self) -> bool {
+        matches!(self, Self::CompleteMultipartUpload | Self::UploadPart | Self::UploadPartCopy)
+            || self.is_of_the_initiator()
+    }
+
+    /// Whether the initiator of an upload may do it without any other right.
+    pub fn is_of_the_initiator(self) -> bool {
+        matches!(self, Self::AbortMultipartUpload | Self::ListParts)
     }
 }
 
@@ -101,6 +113,10 @@ pub struct Window {
     pub shown: Vec<u8>,
     /// The bucket's name for the client.
     pub bucket: String,
+    /// Of a mount: the share it is of, and who bears it here.
+    pub through: Option<ThroughShare>,
+    /// Who is shown to own what lies there: the owner of the bucket it is mounted in.
+    pub owner: UserId,
 }
 
 impl Window {
@@ -108,6 +124,13 @@ impl Window {
     pub fn shown(&self, stored: &[u8]) -> Vec<u8> {
         let rest = stored.strip_prefix(self.stored.as_slice()).unwrap_or_default();
         [&self.shown[..], rest].concat()
+    }
+
+    /// An error in the client's names, also one that comes when the answer has begun.
+    pub fn disguise_late(&self, body: ReplyBody) -> ReplyBody {
+        let ReplyBody::Slow(work) = body else { return body };
+        let window = self.clone();
+        ReplyBody::Slow(Box::pin(async move { work.await.map_err(|error| window.disguise(error)) }))
     }
 
     /// An error in the client's names.
@@ -132,7 +155,7 @@ pub struct Call {
     pub bucket: Arc<BucketRecord>,
     /// The bucket's name.
     pub bucket_name: String,
-    /// The object's key, percent-decoded bytes; empty for bucket operations.
+    /// The object's key, percent-decoded bytes, or as a form has it; empty for bucket operations.
     pub key: Vec<u8>,
     /// Query parameters.
     pub query: Query,
@@ -146,8 +169,6 @@ pub struct Call {
     pub visible: Option<Box<Visible>>,
     /// PostObject's form fields before the file, in order: (lower-case name, value). Empty for others.
     pub form: Vec<(String, Vec<u8>)>,
-    /// The name the file field carried in its Content-Disposition, for `${filename}`.
-    pub form_filename: Option<String>,
     /// The client's names, when they are not those of the place where this works.
     pub window: Option<Window>,
     /// Scheme and authority the client used (`http://localhost:9000`), for Location elements.

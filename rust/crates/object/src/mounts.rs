@@ -8,8 +8,8 @@
 //! cannot let others in.
 
 use panthera_authz::{Authorizer, Reason, Subject};
-use panthera_base::{BucketId, ErrorCode, S3Error, S3Result, Timestamp};
-use panthera_meta::records::{BucketRecord, MountRecord, SharePointer};
+use panthera_base::{BucketId, ErrorCode, S3Error, S3Result, Timestamp, UserId};
+use panthera_meta::records::{BucketRecord, MountRecord, SharePointer, ThroughShare};
 use panthera_meta::{Snapshot, Step, keys};
 
 use crate::api::Window;
@@ -95,7 +95,10 @@ impl Mount {
             return Err(Refusal::of(standing.record, bearer, Reason::ShareElsewhere));
         }
         let stored = standing.record.path.clone();
-        let window = Window { stored, shown: self.prefix.clone(), bucket: bucket.to_owned() };
+        let (tenant, user) = bearer.unwrap_or_default();
+        let through = Some(ThroughShare { share: self.share.share, tenant, user });
+        let (shown, bucket) = (self.prefix.clone(), bucket.to_owned());
+        let window = Window { stored, shown, bucket, through, owner: UserId(0) };
         Ok((standing, window))
     }
 

@@ -8,13 +8,13 @@ use panthera_base::limits::{OBJECT_TAGS, SINGLE_PUT_BYTES};
 use panthera_base::{ErrorCode, S3Error, S3Result};
 use panthera_wire::checksum::{Announced, ChecksumType};
 use panthera_wire::headers::refuse_unsupported;
+use panthera_wire::post_form::substitute_filename;
 use panthera_wire::tagging;
 use panthera_wire::uri::encode_query;
 use panthera_wire::xml::Writer;
 
 use crate::access::settled;
 use crate::api::{Call, OpResult, Reply, ReplyBody};
-use crate::mounts::not_through_a_mount;
 use crate::service::ObjectService;
 use crate::write::ingest::{Content, Expected};
 use crate::write::put::{Target, location, put_reply};
@@ -44,6 +44,39 @@ const SIGNATURE_FIELDS: [&str; 6] = [
     "x-amz-sdk-checksum-algorithm",
 ];
 
+/// The headers that the fields of a form stand for. What is decided about a form is decided about these.
+pub fn form_headers(fields: &[(String, Vec<u8>)]) -> S3Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    for (field, value) in fields {
+        let name = match field.as_str() {
+            "acl" => "x-amz-acl",
+            name if SIGNATURE_FIELDS.contains(&name) => continue,
+            name if name.starts_with("x-amz-") || HEADER_FIELDS.contains(&name) => name,
+            _ => continue,
+        };
+        let refuse = || {
+            S3Error::new(ErrorCode::InvalidArgument)
+                .field("ArgumentName", name)
+                .field("ArgumentValue", String::from_utf8_lossy(value))
+        };
+        let header = HeaderName::try_from(name).map_err(|_| refuse())?;
+        headers.append(header, HeaderValue::from_bytes(value).map_err(|_| refuse())?);
+    }
+    Ok(headers)
+}
+
+/// The key of a form's file, with `${filename}` replaced by the name the browser gave it.
+pub fn form_key(fields: &[(String, Vec<u8>)], filename: Option<&str>) -> S3Result<Vec<u8>> {
+    match (Form { fields }).get("key").filter(|key| !key.is_empty()) {
+        Some(template) => Ok(substitute_filename(template, filename.unwrap_or_default())),
+        None => Err(S3Error::with_message(
+            ErrorCode::InvalidArgument,
+            "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.",
+        )
+        .field("ArgumentName", "key")),
+    }
+}
+
 struct Form<'c> {
     fields: &'c [(String, Vec<u8>)],
 }
@@ -51,50 +84,6 @@ struct Form<'c> {
 impl<'c> Form<'c> {
     fn get(&self, name: &str) -> Option<&'c [u8]> {
         self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_slice())
-    }
-
-    /// The headers the fields stand for.
-    fn headers(&self) -> S3Result<HeaderMap> {
-        let mut headers = HeaderMap::new();
-        for (field, value) in self.fields {
-            let name = match field.as_str() {
-                "acl" => "x-amz-acl",
-                name if SIGNATURE_FIELDS.contains(&name) => continue,
-                name if name.starts_with("x-amz-") || HEADER_FIELDS.contains(&name) => name,
-                _ => continue,
-            };
-            let refuse = || {
-                S3Error::new(ErrorCode::InvalidArgument)
-                    .field("ArgumentName", name)
-                    .field("ArgumentValue", String::from_utf8_lossy(value))
-            };
-            let header = HeaderName::try_from(name).map_err(|_| refuse())?;
-            headers.append(header, HeaderValue::from_bytes(value).map_err(|_| refuse())?);
-        }
-        Ok(headers)
-    }
-
-    /// The key, with `${filename}` replaced by the name the browser gave the file.
-    fn key(&self, filename: Option<&str>) -> S3Result<Vec<u8>> {
-        const VARIABLE: &[u8] = b"${filename}";
-        let Some(template) = self.get("key").filter(|key| !key.is_empty()) else {
-            return Err(S3Error::with_message(
-                ErrorCode::InvalidArgument,
-                "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.",
-            )
-            .field("ArgumentName", "key"));
-        };
-        // Some browsers send the whole path of the file.
-        let name = filename.unwrap_or_default();
-        let name = name.rsplit(['/', '\\']).next().unwrap_or(name).as_bytes();
-        let (mut key, mut rest) = (Vec::with_capacity(template.len()), template);
-        while let Some(at) = rest.windows(VARIABLE.len()).position(|window| window == VARIABLE) {
-            key.extend_from_slice(&rest[..at]);
-            key.extend_from_slice(name);
-            rest = &rest[at + VARIABLE.len()..];
-        }
-        key.extend_from_slice(rest);
-        Ok(key)
     }
 
     /// The policy's bounds on the file.
@@ -111,13 +100,9 @@ impl<'c> Form<'c> {
 impl ObjectService {
     pub(crate) async fn post_object(&self, mut call: Call) -> OpResult {
         let form = Form { fields: &call.form };
-        let headers = form.headers()?;
+        let headers = form_headers(&call.form)?;
         refuse_unsupported(&headers)?;
-        call.key = form.key(call.form_filename.as_deref())?;
         request::check_key(&call.key)?;
-        if self.mounts_of(&call.bucket)?.covering(&call.key).is_some() {
-            return Err(not_through_a_mount("PostObject"));
-        }
         let owned = self.owned(&call, &headers)?;
         settled(call.context.trail.as_deref()).await?;
         let mut record = request::describe(&headers, owned)?;
@@ -164,20 +149,21 @@ fn at_least(content: Content, min: u64) -> S3Result<Content> {
 /// What the browser gets: a redirect when one was asked for and can be followed, else the status asked for, else 204.
 fn answer(call: &Call, mut reply: Reply, etag: &str) -> Reply {
     let form = Form { fields: &call.form };
+    let (bucket, key) = (call.shown_bucket(), &*call.shown_key());
     let redirect = form.get("success_action_redirect").or_else(|| form.get("redirect"));
-    if let Some(url) = redirect.and_then(|url| redirect_url(url, &call.bucket_name, &call.key, etag)) {
+    if let Some(url) = redirect.and_then(|url| redirect_url(url, bucket, key, etag)) {
         reply.status = StatusCode::SEE_OTHER;
         request::set(&mut reply.headers, "location", url);
         return reply;
     }
-    let location = location(&call.base_url, &call.bucket_name, &call.key);
+    let location = location(&call.base_url, bucket, key);
     match form.get("success_action_status") {
         Some(b"200") => reply.status = StatusCode::OK,
         Some(b"201") => {
             // This one document has no namespace.
             let mut out = Writer::bare(512);
-            out.open("PostResponse").text("Location", &location).text("Bucket", &call.bucket_name);
-            out.bytes("Key", &call.key).text("ETag", &format!("\"{etag}\""));
+            out.open("PostResponse").text("Location", &location).text("Bucket", bucket);
+            out.bytes("Key", key).text("ETag", &format!("\"{etag}\""));
             reply.status = StatusCode::CREATED;
             reply.body = ReplyBody::Bytes(out.finish("PostResponse"));
             request::set(&mut reply.headers, "content-type", "application/xml");
@@ -220,7 +206,7 @@ mod tests {
             ("\0content-length-range", "1,2"),
         ]);
         let form = Form { fields: &fields };
-        let headers = form.headers().unwrap();
+        let headers = form_headers(&fields).unwrap();
         let mut names: Vec<&str> = headers.keys().map(|name| name.as_str()).collect();
         names.sort_unstable();
         assert_eq!(names, ["content-type", "x-amz-acl", "x-amz-meta-a"]);
@@ -231,10 +217,10 @@ mod tests {
     fn the_file_name_goes_into_the_key() {
         let key = |template: &str, filename: Option<&str>| {
             let fields = fields(&[("key", template)]);
-            Form { fields: &fields }.key(filename).map_err(|error| error.code())
+            form_key(&fields, filename).map_err(|error| error.code())
         };
         assert_eq!(key("a/${filename}", Some("x.txt")), Ok(b"a/x.txt".to_vec()));
-        assert_eq!(key("${filename}${filename}", Some("C:\\d\\x")), Ok(b"xx".to_vec()));
+        assert_eq!(key("${filename}${filename}", Some("x")), Ok(b"xx".to_vec()));
         assert_eq!(key("$filename", Some("x")), Ok(b"$filename".to_vec()));
         assert_eq!(key("a${filename}", None), Ok(b"a".to_vec()));
         assert_eq!(key("", None), Err(ErrorCode::InvalidArgument));

@@ -149,7 +149,6 @@ impl Scene {
             context: Context::at(now, [127, 0, 0, 1].into(), false),
             visible: None,
             form: Vec::new(),
-            form_filename: None,
             window: None,
             base_url: "http://localhost:9000".into(),
             payload: Box::new(NoBody),
@@ -175,9 +174,7 @@ impl Scene {
     pub async fn send_call(&self, call: Call) -> Answer {
         match self.service.handle(call).await {
             Ok(reply) => Answer::of(reply).await,
-            Err(error) => {
-                Answer { status: error.status(), headers: HeaderMap::new(), body: Ok(Bytes::new()), error: Some(error) }
-            }
+            Err(error) => Answer::refused(error),
         }
     }
 }
@@ -192,6 +189,10 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    pub fn refused(error: S3Error) -> Self {
+        Self { status: error.status(), headers: HeaderMap::new(), body: Ok(Bytes::new()), error: Some(error) }
+    }
+
     async fn of(reply: Reply) -> Self {
         let (status, mut headers) = (reply.status.as_u16(), reply.headers);
         let body = match reply.body {

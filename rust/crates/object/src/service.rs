@@ -54,6 +54,9 @@ impl ObjectService {
 
     /// Answers one call.
     pub async fn handle(self: &Arc<Self>, call: Call) -> OpResult {
+        if call.op.is_on_an_upload() {
+            self.refuse_others_uploads(&call)?;
+        }
         match call.op {
             NativeOp::AbortMultipartUpload => self.abort_multipart_upload(call).await,
             NativeOp::CompleteMultipartUpload => self.complete_multipart_upload(call).await,

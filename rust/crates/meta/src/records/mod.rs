@@ -45,7 +45,7 @@ pub use pointer::{
 pub use sections::{Section, Sections};
 pub use share::{Cap, DownloadsRecord, MountRecord, PasswordHash, SharePointer, ShareRecord};
 pub use tenant::TenantRecord;
-pub use upload::UploadRecord;
+pub use upload::{ThroughShare, UploadRecord};
 pub use user::UserRecord;
 
 use std::fmt;

@@ -37,6 +37,7 @@ pub mod tag {
     pub const ACL: u8 = 20;
     pub const UPLOAD_CHECKSUM: u8 = 32;
     pub const UPLOAD_INITIATOR: u8 = 33;
+    pub const UPLOAD_THROUGH: u8 = 34;
 }
 
 /// A checksum of an object. Numbers of algorithm and kind as in FORMAT.md.

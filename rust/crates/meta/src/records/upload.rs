@@ -1,9 +1,20 @@
 //! The upload record (`u` rows): what CreateMultipartUpload said, kept until completion.
 
-use panthera_base::UserId;
+use panthera_base::{TenantId, UserId};
 
 use super::object::tag;
 use super::{ObjectRecord, RecordError};
+
+/// The share through whose mount an upload was initiated, and who did it there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ThroughShare {
+    /// The share's number; its tenant is the bucket's.
+    pub share: u32,
+    /// The bearer's tenant.
+    pub tenant: TenantId,
+    /// The bearer.
+    pub user: UserId,
+}
 
 /// An open multipart upload.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -12,6 +23,8 @@ pub struct UploadRecord {
     pub object: ObjectRecord,
     /// Who initiated it, when that is not who will own the object.
     pub initiator: Option<UserId>,
+    /// How it came when it came through a mount: the initiator is the share's creator then.
+    pub through: Option<ThroughShare>,
     /// Checksum algorithm announced at creation; 0 none.
     pub checksum_algorithm: u8,
     /// Checksum kind announced at creation.
@@ -32,19 +45,32 @@ impl UploadRecord {
             Some(&[a, b, c, d]) => Some(UserId(u32::from_le_bytes([a, b, c, d]))),
             Some(_) => return Err(wrong("initiator section is not 4 bytes")),
         };
+        let through = match take(&mut object, tag::UPLOAD_THROUGH).as_deref().map(<[u8]>::as_chunks) {
+            None => None,
+            Some(([share, tenant, user], [])) => Some(ThroughShare {
+                share: u32::from_le_bytes(*share),
+                tenant: TenantId(u32::from_le_bytes(*tenant)),
+                user: UserId(u32::from_le_bytes(*user)),
+            }),
+            Some(_) => return Err(wrong("share section is not 12 bytes")),
+        };
         if !object.manifest.chunks.is_empty() {
             return Err(wrong("an upload has no manifest"));
         }
-        Ok(Self { object, initiator, checksum_algorithm, checksum_kind })
+        Ok(Self { object, initiator, through, checksum_algorithm, checksum_kind })
     }
 
     /// Writes it.
     pub fn encode(&self) -> Vec<u8> {
         let mut object = self.object.clone();
-        object.others.retain(|(t, _)| ![tag::UPLOAD_CHECKSUM, tag::UPLOAD_INITIATOR].contains(t));
+        object.others.retain(|(t, _)| !OF_UPLOADS.contains(t));
         object.others.push((tag::UPLOAD_CHECKSUM, vec![self.checksum_algorithm, self.checksum_kind]));
         if let Some(initiator) = self.initiator {
             object.others.push((tag::UPLOAD_INITIATOR, initiator.0.to_le_bytes().to_vec()));
+        }
+        if let Some(ThroughShare { share, tenant, user }) = self.through {
+            let numbers = [share, tenant.0, user.0].map(u32::to_le_bytes);
+            object.others.push((tag::UPLOAD_THROUGH, numbers.concat()));
         }
         object.encode()
     }
@@ -54,6 +80,9 @@ impl UploadRecord {
         self.initiator.unwrap_or(self.object.owner)
     }
 }
+
+/// The sections that only uploads have.
+const OF_UPLOADS: [u8; 3] = [tag::UPLOAD_CHECKSUM, tag::UPLOAD_INITIATOR, tag::UPLOAD_THROUGH];
 
 /// Takes a section that only uploads have.
 fn take(object: &mut ObjectRecord, wanted: u8) -> Option<Vec<u8>> {

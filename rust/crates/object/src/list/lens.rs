@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn names_lead_to_each_other_and_keep_their_order() {
-        let window = Window { stored: b"deep/down/".to_vec(), shown: b"mnt/".to_vec(), bucket: "b".into() };
+        let window = Window { stored: b"deep/down/".to_vec(), shown: b"mnt/".to_vec(), ..Window::default() };
         let lens = Lens::new(Some(&window));
         assert_eq!(&*lens.shown(b"deep/down/a"), b"mnt/a");
         for (shown, stored) in [

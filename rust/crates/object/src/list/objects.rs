@@ -8,7 +8,7 @@ use panthera_wire::xml::Writer;
 use super::folder;
 use super::gate::{Gate, Look};
 use super::owners::Owners;
-use super::segments::Segment;
+use super::segments::{OBJECTS, Segment};
 use super::skip::{Page, Place, Start, beyond};
 use super::token::{self, Position};
 use super::{Body, Params, put_version, scan, seek};
@@ -108,7 +108,7 @@ impl ObjectService {
         let Start::At(start) = params.start(position) else {
             return Ok(Listed::nothing(params.limit));
         };
-        let segments = self.segments(&*snapshot, call, params, &start)?;
+        let segments = self.segments(&*snapshot, call, params, (&OBJECTS, &start))?;
         let filler = Filler {
             params,
             owner: call.bucket.owner,
@@ -193,7 +193,7 @@ impl Filler<'_> {
         self.last.clear();
         self.last.extend_from_slice(key);
         let view = ObjectView::new(value)?;
-        let owner = if segment.is_mount() { self.owner } else { view.owner() };
+        let owner = if segment.mount().is_some() { self.owner } else { view.owner() };
         put_entry(&mut self.body.entries, self.params, key, &view, (owner, &mut self.owners))?;
         Ok(Step::Next)
     }

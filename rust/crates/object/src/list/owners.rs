@@ -1,7 +1,7 @@
 //! Owner elements: one look-up for each distinct owner of a page.
 
 use panthera_base::UserId;
-use panthera_meta::records::{BucketRecord, Ownership, UserRecord};
+use panthera_meta::records::{BucketRecord, Ownership, UploadRecord, UserRecord};
 use panthera_meta::{MetaError, Snapshot, keys};
 use panthera_wire::acl::ANONYMOUS_ID;
 use panthera_wire::hex;
@@ -47,6 +47,24 @@ impl<'s> Owners<'s> {
         Ok(&self.met[at].1)
     }
 
+    /// `<Initiator>` and `<Owner>` of an upload. What came through a mount was initiated by its bearer for those on that
+    /// side, and `mounted` owns the bucket there; on the share's side by the share's creator.
+    pub fn put_both(
+        &mut self,
+        out: &mut Writer,
+        upload: &UploadRecord,
+        mounted: Option<UserId>,
+    ) -> Result<(), MetaError> {
+        let through = upload.through.filter(|_| mounted.is_some());
+        put(out, "Initiator", self.user(through.map_or(upload.initiator(), |by| by.user))?);
+        let owner = match mounted {
+            Some(owner) => self.user(owner)?,
+            None => self.owner(upload.object.owner)?,
+        };
+        put(out, "Owner", owner);
+        Ok(())
+    }
+
     /// Where the user stands in the list. Pages have few owners: a short list is searched from the newest.
     fn meet(&mut self, user: UserId) -> Result<usize, MetaError> {
         if let Some(at) = self.met.iter().rposition(|(known, ..)| *known == user) {
@@ -74,6 +92,6 @@ impl<'s> Owners<'s> {
 }
 
 /// `<Owner>` or `<Initiator>`.
-pub(super) fn put(out: &mut Writer, element: &str, owner: &Owner) {
+fn put(out: &mut Writer, element: &str, owner: &Owner) {
     out.open(element).text("ID", &owner.id).text("DisplayName", &owner.display_name).close(element);
 }

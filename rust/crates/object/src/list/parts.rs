@@ -7,7 +7,7 @@ use panthera_meta::{MetaError, Step, keys};
 use panthera_wire::checksum::{Algorithm, ChecksumType, base64};
 use panthera_wire::xml::Writer;
 
-use super::{ENTRY_BYTES, integer, owners, page_limit, push_hex, scan, whole_second};
+use super::{ENTRY_BYTES, integer, page_limit, push_hex, scan, whole_second};
 use crate::api::{Call, OpResult, Reply};
 use crate::service::ObjectService;
 
@@ -31,12 +31,11 @@ impl ObjectService {
         scan(&*snapshot, first, range.end, &mut |row, value| parts.visit(row, value)).map_err(S3Error::internal)?;
 
         let mut head = Writer::document(ROOT, parts.out.buffer().len() + 4096);
-        head.text("Bucket", &call.bucket_name).bytes("Key", &call.key).text("UploadId", id);
+        head.text("Bucket", call.shown_bucket()).bytes("Key", &call.shown_key()).text("UploadId", id);
         let mut owners = self.owners(&*snapshot, &call.bucket);
-        let initiator = owners.user(upload.initiator()).map_err(S3Error::internal)?;
-        owners::put(&mut head, "Initiator", initiator);
-        let owner = owners.owner(upload.object.owner).map_err(S3Error::internal)?;
-        owners::put(&mut head, "Owner", owner);
+        owners
+            .put_both(&mut head, &upload, call.window.as_ref().map(|window| window.owner))
+            .map_err(S3Error::internal)?;
         head.text("StorageClass", storage_class::name(upload.object.storage_class).unwrap_or_default());
         if let Some(algorithm) = Algorithm::from_code(upload.checksum_algorithm) {
             head.text("ChecksumAlgorithm", algorithm.name());

@@ -2,10 +2,13 @@
 //! stand in the client's order. A mount covers its prefix whole, so stretches never mix.
 //!
 //! Belongs here: which rows stand for which names, and who must allow that they are shown. Does not belong here: pages
-//! (`objects`, `skip`), what a mount is (`mounts`).
+//! (`objects`, `uploads`, `skip`), what a mount is (`mounts`).
+
+use std::ops::Range;
 
 use panthera_authz::{Action, Listing, Question, Resource};
 use panthera_base::{BucketId, ErrorCode, S3Result};
+use panthera_meta::records::ThroughShare;
 use panthera_meta::{Snapshot, keys};
 
 use super::Params;
@@ -15,14 +18,28 @@ use super::skip::beyond;
 use crate::api::{Call, Window};
 use crate::service::ObjectService;
 
+/// The rows of a listing.
+pub(super) struct Rows {
+    /// Those of the keys that begin with a prefix.
+    range: fn(BucketId, &[u8]) -> Range<Vec<u8>>,
+    /// Amazon's name of the right to list them.
+    action: &'static str,
+}
+
+/// Current objects.
+pub(super) const OBJECTS: Rows = Rows { range: keys::object_prefix_range, action: "s3:ListBucket" };
+/// Open uploads.
+pub(super) const UPLOADS: Rows = Rows { range: keys::upload_prefix_range, action: "s3:ListBucketMultipartUploads" };
+
 /// A stretch.
 pub(super) struct Segment {
     /// Where its rows are.
     pub bucket: BucketId,
     /// The first row that is not meant.
     pub end: Vec<u8>,
+    rows: &'static Rows,
     /// The client's first name of it.
-    from: Vec<u8>,
+    pub from: Vec<u8>,
     /// From names to rows and back, when they differ.
     window: Option<Window>,
     /// Of a mount: what the share shows, in the names of its bucket.
@@ -32,8 +49,13 @@ pub(super) struct Segment {
 impl Segment {
     /// The row of its first name that is not before `resume`; `None` when it has none.
     pub fn first(&self, resume: &[u8]) -> Option<Vec<u8>> {
-        let row = keys::object(self.bucket, &self.lens().stored(resume.max(&self.from))?);
+        let row = self.row(&self.lens().stored(resume.max(&self.from))?);
         (row < self.end).then_some(row)
+    }
+
+    /// The first row at or behind a stored name.
+    pub fn row(&self, stored: &[u8]) -> Vec<u8> {
+        (self.rows.range)(self.bucket, stored).start
     }
 
     /// Its names.
@@ -41,9 +63,9 @@ impl Segment {
         Lens::new(self.window.as_ref())
     }
 
-    /// Whether another tenant's share lies here.
-    pub fn is_mount(&self) -> bool {
-        self.share.is_some()
+    /// The share that lies here, when it is another tenant's.
+    pub fn mount(&self) -> Option<ThroughShare> {
+        self.window.as_ref().filter(|_| self.share.is_some()).and_then(|window| window.through)
     }
 
     /// Whether the key of a row is shown, or the key of the row where the scan goes on. Behind a mount both sides must
@@ -80,7 +102,7 @@ impl ObjectService {
         snapshot: &dyn Snapshot,
         call: &Call,
         params: &Params<'_>,
-        start: &[u8],
+        (rows, start): (&'static Rows, &[u8]),
     ) -> S3Result<Vec<Segment>> {
         let prefix = params.prefix.as_bytes();
         let mut segments = Vec::new();
@@ -94,17 +116,18 @@ impl ObjectService {
                 continue;
             }
             if from < mount.prefix {
-                let end = keys::object(call.bucket.id, &mount.prefix);
-                segments.push(Segment { bucket: call.bucket.id, end, from, window: None, share: None });
+                let end = (rows.range)(call.bucket.id, &mount.prefix).start;
+                segments.push(Segment { bucket: call.bucket.id, end, rows, from, window: None, share: None });
             }
             let below = if inside { prefix } else { &*mount.prefix };
-            segments.extend(self.mounted(snapshot, call, mount, below)?);
+            segments.extend(self.mounted(snapshot, call, mount, (rows, below))?);
             from = behind;
         }
         let lens = Lens::new(call.window.as_ref());
         if let Some(stored) = lens.stored(prefix) {
-            let end = keys::object_prefix_range(call.bucket.id, &stored).end;
-            segments.push(Segment { bucket: call.bucket.id, end, from, window: call.window.clone(), share: None });
+            let end = (rows.range)(call.bucket.id, &stored).end;
+            let window = call.window.clone();
+            segments.push(Segment { bucket: call.bucket.id, end, rows, from, window, share: None });
         }
         Ok(segments)
     }
@@ -115,10 +138,10 @@ impl ObjectService {
         snapshot: &dyn Snapshot,
         call: &Call,
         mount: &crate::mounts::Mount,
-        below: &[u8],
+        (rows, below): (&'static Rows, &[u8]),
     ) -> S3Result<Option<Segment>> {
         let subject = &call.caller.subject;
-        let action = Action("s3:ListBucket");
+        let action = Action(rows.action);
         let (standing, window) = match mount.enter(&self.authz, snapshot, subject, &call.bucket_name, call.now) {
             Ok(entered) => entered,
             Err(refusal) => {
@@ -131,14 +154,15 @@ impl ObjectService {
         };
         let (bucket, name) = (&*standing.bucket, &*standing.record.bucket_name);
         let resource = Resource { tenant: bucket.tenant, bucket: Some(bucket), name, key: None, object: None };
-        let question = call.question("s3:ListBucket");
-        let question = Question { subject: &standing.caller.subject, action, resource, ..question };
+        let question = call.question(rows.action);
+        let question = Question { subject: &standing.caller.subject, resource, ..question };
         let share = match self.authz.listing(&question, &stored) {
             Listing::Denied(_) => return Ok(None),
             Listing::Everything => Gate::new(None),
             Listing::Filtered(names) => Gate::new(Some(names)),
         };
-        let end = keys::object_prefix_range(bucket.id, &stored).end;
-        Ok(Some(Segment { bucket: bucket.id, end, from: below.to_vec(), window: Some(window), share: Some(share) }))
+        let end = (rows.range)(bucket.id, &stored).end;
+        let (bucket, from) = (bucket.id, below.to_vec());
+        Ok(Some(Segment { bucket, end, rows, from, window: Some(window), share: Some(share) }))
     }
 }

@@ -1,6 +1,6 @@
 //! ListMultipartUploads: the open uploads of a bucket, by key and then by age.
 
-use panthera_base::{BucketId, Ordinal, S3Error, S3Result};
+use panthera_base::{Ordinal, S3Error, S3Result, UserId};
 use panthera_meta::records::{UploadRecord, storage_class};
 use panthera_meta::{MetaError, Snapshot, Step, keys};
 use panthera_wire::checksum::{Algorithm, ChecksumType};
@@ -8,9 +8,11 @@ use panthera_wire::xml::Writer;
 
 use super::gate::{Gate, Look};
 use super::owners::Owners;
+use super::segments::{Segment, UPLOADS};
 use super::skip::{Page, Place, Start, beyond, unescape};
 use super::token::Position;
 use super::{Body, Params, invalid, scan, seek, whole_second};
+use crate::access::came_by;
 use crate::api::{Call, OpResult, Reply};
 use crate::service::ObjectService;
 
@@ -23,14 +25,20 @@ pub(super) const ROW_HEAD_BYTES: usize = 5;
 /// A page of uploads, rendered.
 struct Uploads<'a, 's> {
     params: &'a Params<'a>,
-    bucket: BucketId,
     owners: Owners<'s>,
+    /// Who is shown to own what lies behind a mount: the bucket's owner.
+    owner: UserId,
     gate: Gate,
     page: Page<'a>,
     body: Body,
+    /// The first name that may still be shown.
+    resume: Vec<u8>,
+    full: bool,
     last_key: Vec<u8>,
     /// `None` when the last thing on the page is a common prefix.
     last_upload: Option<Ordinal>,
+    /// Where to go on when the page ended because it had worked enough.
+    stopped: Option<Vec<u8>>,
 }
 
 impl ObjectService {
@@ -44,23 +52,33 @@ impl ObjectService {
         let snapshot = self.meta.snapshot().map_err(S3Error::internal)?;
         let mut uploads = Uploads {
             params: &params,
-            bucket: call.bucket.id,
             owners: self.owners(&*snapshot, &call.bucket),
+            owner: call.bucket.owner,
             gate,
             page: Page::new(params.filter(), params.limit),
             body: Body::new(0),
+            resume: Vec::new(),
+            full: false,
             last_key: Vec::new(),
             last_upload: None,
+            stopped: None,
         };
-        uploads.fill(&*snapshot, &position, after).map_err(S3Error::internal)?;
+        let start = match (&position, after) {
+            (Position::After(marker), Some(_)) if params.limit > 0 => params.filter().from(marker),
+            (position, _) => params.start(position),
+        };
+        if let Start::At(start) = start {
+            let segments = self.segments(&*snapshot, call, &params, (&UPLOADS, &start))?;
+            uploads.resume = start;
+            uploads.fill(&*snapshot, segments, &position, after).map_err(S3Error::internal)?;
+        }
 
         let mut head = Writer::document(ROOT, HEAD_BYTES);
         params.put_echo(&mut head, &call.bucket_name, "MaxUploads");
         params.put_key(&mut head, "KeyMarker", key_marker.as_bytes());
         head.text("UploadIdMarker", call.query.get("upload-id-marker").unwrap_or_default());
-        let stopped = uploads.gate.stopped();
-        let truncated = uploads.page.truncated() || stopped.is_some();
-        match stopped {
+        let truncated = uploads.page.truncated() || uploads.stopped.is_some();
+        match &uploads.stopped {
             Some(stopped) if uploads.page.taken() == 0 => {
                 head.text("NextKeyMarker", &self.mark(call, stopped)?).text("NextUploadIdMarker", "");
             }
@@ -80,59 +98,88 @@ fn read_marker(id: &str) -> S3Result<Ordinal> {
 }
 
 impl Uploads<'_, '_> {
-    fn fill(&mut self, snapshot: &dyn Snapshot, position: &Position, after: Option<Ordinal>) -> Result<(), MetaError> {
-        let start = match (position, after) {
-            (Position::After(marker), Some(_)) if self.params.limit > 0 => self.params.filter().from(marker),
-            (position, _) => self.params.start(position),
-        };
-        let Start::At(key) = start else { return Ok(()) };
-        let first = match (position, after) {
-            // Uploads of the marker's own key that are newer than the marker's.
-            (Position::After(marker), Some(upload)) if key == *marker => {
-                keys::next_key(&keys::upload(self.bucket, marker, upload))
+    fn fill(
+        &mut self,
+        snapshot: &dyn Snapshot,
+        segments: Vec<Segment>,
+        position: &Position,
+        after: Option<Ordinal>,
+    ) -> Result<(), MetaError> {
+        for mut segment in segments {
+            let first = match (position, after) {
+                // Uploads of the marker's own key that are newer than the marker's.
+                (Position::After(marker), Some(upload)) if self.resume == *marker && segment.from <= *marker => {
+                    let stored = segment.lens().stored(marker);
+                    let row = stored.map(|key| keys::next_key(&keys::upload(segment.bucket, &key, upload)));
+                    row.filter(|row| *row < segment.end)
+                }
+                _ => segment.first(&self.resume),
+            };
+            if let Some(first) = first {
+                scan(snapshot, first, segment.end.clone(), &mut |row, value| self.visit(&mut segment, row, value))?;
             }
-            _ => keys::upload_prefix_range(self.bucket, &key).start,
-        };
-        let end = keys::upload_prefix_range(self.bucket, self.params.prefix.as_bytes()).end;
-        scan(snapshot, first, end, &mut |row, value| self.visit(row, value))
+            self.stopped = segment.stopped(&self.gate);
+            if self.full || self.stopped.is_some() {
+                break;
+            }
+        }
+        Ok(())
     }
 
-    fn visit(&mut self, row: &[u8], value: &[u8]) -> Result<Step, MetaError> {
+    fn visit(&mut self, segment: &mut Segment, row: &[u8], value: &[u8]) -> Result<Step, MetaError> {
         let not_an_upload = || MetaError::Corrupt("a row that is no upload among uploads".into());
-        let (key, rest) = row.get(ROW_HEAD_BYTES..).and_then(unescape).ok_or_else(not_an_upload)?;
+        let (stored, rest) = row.get(ROW_HEAD_BYTES..).and_then(unescape).ok_or_else(not_an_upload)?;
         let ordinal = Ordinal(u64::from_be_bytes(rest.try_into().map_err(|_| not_an_upload())?));
-        let bucket = self.bucket;
-        let at = |key: &[u8]| keys::upload_prefix_range(bucket, key).start;
-        match self.gate.look(&key) {
+        match segment.look(&mut self.gate, &stored) {
             Look::Shown => {}
-            Look::Skip(to) => return Ok(seek(at(&to))),
+            Look::Skip(to) => return Ok(seek(segment.row(&to))),
             Look::End => return Ok(Step::Stop),
         }
-        match self.page.place(&key) {
-            Place::Full => return Ok(Step::Stop),
+        let upload = UploadRecord::decode(value)?;
+        if segment.mount().is_some_and(|way| !came_by(&upload, way)) {
+            return Ok(Step::Next);
+        }
+        let lens = segment.lens();
+        let key = &*lens.shown(&stored);
+        match self.page.place(key) {
+            Place::Full => {
+                self.full = true;
+                return Ok(Step::Stop);
+            }
             Place::Prefix(len) => {
                 self.last_key = key[..len].to_vec();
                 self.last_upload = None;
                 self.body.put_prefix(self.params, &self.last_key);
-                return Ok(beyond(&self.last_key).map_or(Step::Stop, |next| seek(at(&next))));
+                let Some(next) = beyond(&self.last_key) else {
+                    self.full = true;
+                    return Ok(Step::Stop);
+                };
+                let row = lens.stored(&next).map(|next| segment.row(&next));
+                self.resume = next;
+                return Ok(row.map_or(Step::Stop, seek));
             }
             Place::Entry => {}
         }
-        self.put(&key, ordinal, value)?;
+        let mounted = segment.mount().map(|_| self.owner);
+        self.put(key, ordinal, &upload, mounted)?;
         self.last_key.clear();
-        self.last_key.extend_from_slice(&key);
+        self.last_key.extend_from_slice(key);
         self.last_upload = Some(ordinal);
         Ok(Step::Next)
     }
 
-    fn put(&mut self, key: &[u8], ordinal: Ordinal, value: &[u8]) -> Result<(), MetaError> {
-        let upload = UploadRecord::decode(value)?;
+    fn put(
+        &mut self,
+        key: &[u8],
+        ordinal: Ordinal,
+        upload: &UploadRecord,
+        mounted: Option<UserId>,
+    ) -> Result<(), MetaError> {
         let out = &mut self.body.entries;
         out.raw(b"<Upload>");
         self.params.put_key(out, "Key", key);
         out.text("UploadId", &ordinal.to_wire());
-        super::owners::put(out, "Initiator", self.owners.user(upload.initiator())?);
-        super::owners::put(out, "Owner", self.owners.owner(upload.object.owner)?);
+        self.owners.put_both(out, upload, mounted)?;
         out.text("StorageClass", storage_class::name(upload.object.storage_class).unwrap_or_default());
         out.time("Initiated", whole_second(ordinal.timestamp()));
         if let Some(algorithm) = Algorithm::from_code(upload.checksum_algorithm) {

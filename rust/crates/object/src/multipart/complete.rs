@@ -34,6 +34,8 @@ struct CompleteJob {
     bucket: Arc<BucketRecord>,
     bucket_name: String,
     key: Vec<u8>,
+    /// Where the client finds the object: bucket and key in its own names.
+    shown: (String, Vec<u8>),
     base_url: String,
     upload: Ordinal,
     listed: Vec<Listed>,
@@ -54,7 +56,9 @@ impl ObjectService {
             return Err(ErrorCode::BadDigest.into());
         }
         let reads = self.may_read(&call);
+        let shown = (call.shown_bucket().to_owned(), call.shown_key().into_owned());
         let job = CompleteJob {
+            shown,
             service: Arc::clone(self),
             reads,
             upload,
@@ -171,8 +175,9 @@ impl CompleteJob {
     fn document(&self, record: &ObjectRecord) -> Bytes {
         const ROOT: &str = "CompleteMultipartUploadResult";
         let mut out = Writer::document(ROOT, 1024);
-        out.text("Location", &location(&self.base_url, &self.bucket_name, &self.key));
-        out.text("Bucket", &self.bucket_name).bytes("Key", &self.key);
+        let (bucket, key) = &self.shown;
+        out.text("Location", &location(&self.base_url, bucket, key));
+        out.text("Bucket", bucket).bytes("Key", key);
         out.text("ETag", &format!("\"{}\"", request::etag(&record.etag, Some(record.parts))));
         write_checksums(&mut out, &record.checksums, record.parts);
         out.finish(ROOT)

@@ -22,6 +22,7 @@ impl ObjectService {
         settled(call.context.trail.as_deref()).await?;
         let mut record = UploadRecord {
             initiator: (owned.owner != writer).then_some(writer),
+            through: call.window.as_ref().and_then(|window| window.through),
             object: request::describe(&call.headers, owned)?,
             checksum_algorithm: checksum.map_or(0, |(algorithm, _)| algorithm.code()),
             checksum_kind: checksum.map_or(0, |(_, kind)| kind.code()),
@@ -47,7 +48,7 @@ impl ObjectService {
         let id: Ordinal = self.commit(bucket, key, None, plan).await?;
         booked.into_iter().for_each(Booked::durable);
         let mut out = Writer::document("InitiateMultipartUploadResult", 512);
-        out.text("Bucket", name).bytes("Key", key).text("UploadId", &id.to_wire());
+        out.text("Bucket", call.shown_bucket()).bytes("Key", &call.shown_key()).text("UploadId", &id.to_wire());
         let mut reply = Reply::xml(out.finish("InitiateMultipartUploadResult"));
         if let Some((algorithm, kind)) = checksum {
             request::set(&mut reply.headers, "x-amz-checksum-algorithm", algorithm.name());

@@ -18,7 +18,9 @@ use panthera_meta::records::UploadRecord;
 use panthera_meta::{Snapshot, keys};
 use panthera_wire::checksum::{Algorithm, ChecksumType};
 
-use crate::api::Query;
+use crate::access::{StoredUpload, came_by};
+use crate::api::{Call, Query};
+use crate::service::ObjectService;
 use crate::write::key_rows::get;
 
 /// An open upload.
@@ -41,6 +43,20 @@ impl Upload {
         let row = get(snapshot, &keys::upload(bucket, key, id))?.ok_or_else(|| no_such_upload(&id.to_wire()))?;
         let record = UploadRecord::decode(row).map_err(S3Error::internal)?;
         Ok(Self { ordinal: id, record })
+    }
+}
+
+impl ObjectService {
+    /// Through a mount there is nothing but what came by it. An upload that is gone is the operation's to tell.
+    pub(crate) fn refuse_others_uploads(&self, call: &Call) -> S3Result<()> {
+        let Some(way) = call.window.as_ref().and_then(|window| window.through) else { return Ok(()) };
+        let id = call.query.get("uploadId").unwrap_or_default();
+        let (meta, bucket, key) = (&*self.meta, call.bucket.id, &*call.key);
+        let upload = StoredUpload { meta, bucket, key, id, through: None, as_mounted: false };
+        match upload.read().map_err(S3Error::internal)? {
+            Some(record) if !came_by(&record, way) => Err(no_such_upload(id)),
+            _ => Ok(()),
+        }
     }
 }
 

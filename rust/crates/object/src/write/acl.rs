@@ -5,7 +5,7 @@
 
 use http::HeaderMap;
 use panthera_authz::acl::is_public;
-use panthera_authz::{Actor, AuthzError, Booked, Question, Resource};
+use panthera_authz::{Actor, AuthzError, Booked};
 use panthera_base::{ErrorCode, S3Error, S3Result, UserId};
 use panthera_meta::records::{
     BucketRecord, Grant, Grantee, Ownership, PublicAccessBlock, decode_id, encode_acl, permission,
@@ -16,7 +16,6 @@ use panthera_wire::hex;
 
 use super::key_rows::get;
 use crate::access::Sender;
-use crate::access::Sent;
 use crate::api::Call;
 use crate::commit::meta_error;
 use crate::service::ObjectService;
@@ -33,22 +32,12 @@ pub(crate) struct Owned {
 impl ObjectService {
     /// Reads the headers of a write, or the fields of a form that stand for them.
     ///
-    /// AccessDenied for who may not say what a list is. Step 5 asked that of headers; a presigner may have moved them into
-    /// the query and a form has fields, which only the operation takes for headers: so it asks, whatever way they came.
-    /// AccessControlListNotSupported where the bucket's owner owns everything and the headers ask for anything else;
-    /// AccessDenied for a public list where the bucket blocks those; InvalidArgument, UnresolvableGrantByEmailAddress,
-    /// AmbiguousGrantByEmailAddress for grantees who are nobody.
+    /// Whether the caller may say what a list is was decided in step 5, of headers, of what a presigner moved into the
+    /// query and of fields alike: the table of operations has it. AccessControlListNotSupported where the bucket's owner
+    /// owns everything and the headers ask for anything else; AccessDenied for a public list where the bucket blocks
+    /// those; InvalidArgument, UnresolvableGrantByEmailAddress, AmbiguousGrantByEmailAddress for grantees who are nobody.
     pub(crate) fn owned(&self, call: &Call, headers: &HeaderMap) -> S3Result<Owned> {
         let wanted = acl::wanted(headers)?;
-        if wanted.is_some() {
-            let question = call.question("s3:PutObjectAcl");
-            let resource = Resource { key: Some(&call.key), ..question.resource };
-            let request = &Sent::new(headers, &call.query);
-            let decision = self.authz.decide(&Question { resource, request, ..question });
-            if !decision.allowed() {
-                return Err(S3Error::new(ErrorCode::AccessDenied).detail(format_args!("{:?}", decision.reason)));
-            }
-        }
         let resolve = |asked: &[Asked]| {
             let snapshot = self.meta.snapshot().map_err(|error| meta_error(&error))?;
             asked.iter().map(|asked| resolved(&*snapshot, asked)).collect()

@@ -11,7 +11,10 @@ use crate::scene::{Answer, Scene};
 async fn post(scene: &Scene, fields: &[(&str, &str)], filename: Option<&str>, body: Body) -> Answer {
     let mut call = scene.call(NativeOp::PostObject, b"");
     call.form = fields.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
-    call.form_filename = filename.map(Into::into);
+    match crate::post::form_key(&call.form, filename) {
+        Ok(key) => call.key = key,
+        Err(error) => return Answer::refused(error),
+    }
     call.payload = Box::new(body);
     scene.send_call(call).await
 }

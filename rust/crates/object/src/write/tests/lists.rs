@@ -1,6 +1,5 @@
 //! Access control lists that come with new objects: whose an object is, what its list says, and what a bucket takes.
 
-use panthera_authz::Subject;
 use panthera_base::{ErrorCode, UserId};
 use panthera_meta::records::{
     Grantee, ObjectRecord, Ownership, PublicAccessBlock, UploadRecord, UserRecord, Versioning, decode_acl, encode_id,
@@ -11,7 +10,7 @@ use panthera_meta::{Batch, keys};
 use super::uploads::element;
 use super::{Body, call, invariants, is_absent, stage};
 use crate::api::{Call, NativeOp};
-use crate::scene::{Answer, BUCKET, OWNER, Scene, TENANT};
+use crate::scene::{Answer, BUCKET, OWNER, Scene};
 
 const ANN: UserId = UserId(6);
 const TWIN: UserId = UserId(7);
@@ -171,29 +170,6 @@ async fn public_lists_are_refused_where_they_are_blocked() {
             assert_eq!(put_by(&scene, ANN, headers).await.code(), None, "{headers:?}");
         }
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_may_not_say_a_list_says_none_in_any_way() {
-    let scene = scene(Ownership::ObjectWriter);
-    let list = [("x-amz-acl", "public-read")];
-    let forms = [("acl", "public-read"), ("x-amz-grant-read", "emailAddress=ann@example.com")];
-    let mut calls = vec![
-        call(&scene, NativeOp::PutObject, "k", &[], &list, Body::new("x")),
-        call(&scene, NativeOp::PutObject, "k", &list, &[], Body::new("x")),
-        call(&scene, NativeOp::CreateMultipartUpload, "k", &list, &[], Body::new("")),
-    ];
-    for field in forms {
-        let mut form = call(&scene, NativeOp::PostObject, "", &[], &[], Body::unknown("x", 1));
-        form.form = [("key", "k"), field].map(|(name, value)| (name.to_owned(), value.into())).to_vec();
-        calls.push(form);
-    }
-    for mut call in calls {
-        let op = call.op;
-        call.caller.subject = Subject::User { tenant: TENANT, user: ANN, admin: false };
-        assert_eq!(scene.send_call(call).await.code(), Some(ErrorCode::AccessDenied), "{op:?}");
-    }
-    assert!(is_absent(&scene, "k"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
