@@ -8,6 +8,7 @@ import json
 import random
 from collections.abc import Iterator
 from typing import Any
+from zlib import crc32
 
 import pytest
 from world import World
@@ -34,6 +35,7 @@ RELATIONS = ("reader", "writer", "viewer", "editor", "owner", "deny_read", "deny
 ON_KEYS = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:GetObjectTagging", "s3:PutObjectAcl")
 ON_BUCKETS = ("s3:ListBucket", "s3:GetBucketPolicy", "s3:PutBucketPolicy")
 PATHS = ("/*", "/a/*", "/a/1", "/b/${aws:username}/*", "/*/1", "/a/?", "/c", "/é*", "")
+EVERYBODY_ELSE = "users of other tenants whose own tenant allows it"
 CONDITIONS: tuple[dict[str, Any], ...] = (
     {},
     {},
@@ -215,3 +217,60 @@ def test_both_equal_a_filter_in_any_world(core_world: World, seed: int) -> None:
             covered = any(page.classes or page.unlisted for page in pages)
             assert stage.can(one, action, key, facts) <= (named or covered), (action, key, one)
             assert named <= stage.can(one, action, key, facts), (action, key, one)
+
+
+@pytest.fixture
+def stage(core_world: World, request: pytest.FixtureRequest) -> Stage:
+    """An empty stage of the test's own."""
+    return Stage(core_world, f"-{crc32(request.node.name.encode()):08x}", random.Random(0))
+
+
+def test_where_the_public_is_kept_out_a_nearer_public_grant_hides_a_named_one(stage: Stage) -> None:
+    carl = stage.theirs[1]
+    stage.relate(carl, "reader", "/a/")
+    stage.relate("anyone", "reader", "/a/b/")
+    stage.change(public_access_block=PublicAccessBlock.RESTRICT_PUBLIC_BUCKETS)
+    (page,) = stage.where(carl, "s3:GetObject", Facts(), 1000)
+    assert [one.start for one in page.ranges] == [b"a/1", b"a/2"]
+    assert [one.shown for one in page.only_stored] == [f"s3://{stage.bucket}"]
+    assert not stage.can(carl, "s3:GetObject", b"a/b/1", Facts())
+
+
+def test_what_cannot_be_listed_is_said(stage: Stage) -> None:
+    far = f"{stage.numbers[stage.far]:012}"
+    carl = {"AWS": f"arn:aws:iam::{far}:user/carl"}
+    address = {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
+    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{stage.bucket}/a/*"}
+    named = [
+        statement | {"Sid": "All", "Principal": "*", "Condition": address},
+        statement | {"Sid": "Account", "Principal": {"AWS": f"arn:aws:iam::{far}:root"}},
+        statement | {"Sid": "Carl", "Principal": carl},
+    ]
+    stage.policy(json.dumps({"Version": "2012-10-17", "Statement": named}))
+    (page,) = stage.who("s3:GetObject", b"a/1", Facts(), 1000)
+    assert page.unlisted == (
+        f"{EVERYBODY_ELSE}, depending on aws:SourceIp: statement 1 (All) of the bucket's policy",
+        f"users of account {far} whom that account allows it: statement 2 (Account) of the bucket's policy",
+    )
+    assert [(one.sid, one.effect, one.on) for one in page.depends_on] == [("All", "allow", ("aws:SourceIp",))]
+    assert (page.subjects, page.administrators, page.elsewhere) == ((), ("user:ann",), ())
+    (there,) = stage.who("s3:GetObject", b"a/1", Facts("10.1.2.3"), 1000)
+    assert there.subjects == ("anyone", "user:alice", "user:bob")
+
+
+def test_within_a_tenant_nobody_learns_what_another_lets_its_users_do(stage: Stage) -> None:
+    carl = f"arn:aws:iam::{stage.numbers[stage.far]:012}:user/carl"
+    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{stage.bucket}/*"}
+    document = {"Version": "2012-10-17", "Statement": [statement | {"Principal": {"AWS": carl}}]}
+    stage.policy(json.dumps(document))
+    seen = stage.relations.seen_from(stage.numbers[stage.own])
+    before = seen.who_can("s3:GetObject", f"s3://{stage.bucket}/a/1")
+    assert (before.elsewhere, before.subjects) == ((stage.theirs[1],), ())
+    allowing = {"Version": "2012-10-17", "Statement": [statement]}
+    stage.world.identities.put_inline(Who("user", "carl", stage.far), "p", json.dumps(allowing))
+    assert seen.who_can("s3:GetObject", f"s3://{stage.bucket}/a/1").elsewhere == before.elsewhere
+    (page,) = stage.who("s3:GetObject", b"a/1", Facts(), 1000)
+    assert page.subjects == (stage.theirs[1],)
+    document["Statement"].append(statement | {"Effect": "Deny", "Principal": {"AWS": carl}})
+    stage.policy(json.dumps(document))
+    assert seen.who_can("s3:GetObject", f"s3://{stage.bucket}/a/1").elsewhere == ()
