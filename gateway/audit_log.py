@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from authz.directory import Directory
 from authz.model import Kind, Subject
-from authz.names import WordError, parse_span, parse_subject
+from authz.names import WordError, parse_span, parse_subject, show_moment
 from authz.shown import packed, stored, unpacked
 from authz.vocabulary import vocabulary_of
 from gateway.limits import ADMIN_PAGE, AUDIT_ROWS_PER_PAGE
@@ -25,7 +25,7 @@ from storage.api import Metastore
 from storage.native import Relations as Engine
 from storage.native import audit_changes, audit_reasons
 from storage.records import keys
-from storage.records.audit import AuditOutcome, AuditRecord
+from storage.records.audit import AuditKind, AuditOutcome, AuditRecord
 
 Json = dict[str, Any]
 
@@ -166,7 +166,7 @@ class AuditLog:
             "source_ip": None if record.source_ip is None else str(ip_address(record.source_ip)),
             "resource": _address(record),
             "changes": self._changes(row),
-            "detail": record.detail,
+            "detail": _detail(record),
         }
         if self._viewer is None:
             shown["revision"] = record.revision or None
@@ -202,6 +202,14 @@ def _address(record: AuditRecord) -> str | None:
         return None
     key = b"" if record.key is None else b"/" + record.key
     return f"s3://{record.name}{key.decode('utf-8', 'surrogateescape')}"
+
+
+def _detail(record: AuditRecord) -> str | None:
+    """Of a trim the moment for people, which its row has in microseconds."""
+    if record.kind is not AuditKind.TRIM or record.detail is None:
+        return record.detail
+    word, _, number = record.detail.partition(" ")
+    return f"{word} {show_moment(int(number))}" if number.isdecimal() else record.detail
 
 
 def _fits(record: AuditRecord, wanted: Wanted, subject: int | None) -> bool:
