@@ -322,6 +322,7 @@ class Relations:
         """Changes after a token or revision, without a gap and in order; None whenever nothing happens for a while.
 
         RelationError `trimmed` when the log does not reach back that far: read the relations, then watch from there.
+        Time is no change: a relation that was written with an expiry is over at that moment, and no entry says so.
         """
         log = self.engine.watch(*self.position(after, tenant))
         while True:

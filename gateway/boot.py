@@ -34,6 +34,7 @@ from gateway.forgetting import Forgetting
 from gateway.groups import GROUP, ROLE, Groups
 from gateway.identity import Identities, recompile_identities
 from gateway.knowing import knowing
+from gateway.log_trimming import keep_log_short
 from gateway.model import Place
 from gateway.mounts import Mounts
 from gateway.ops.grants import OWNERSHIPS
@@ -124,8 +125,10 @@ async def _run(config: Config, core: Core, say: Callable[[str], None]) -> None:
         with contextlib.suppress(OSError, AttributeError):
             sys.stdout.flush()
         stopping = asyncio.create_task(stop.wait())
+        trimming = asyncio.create_task(keep_log_short(services.relations.engine, _clock_us))
         await asyncio.wait({stopping, admin}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
+        trimming.cancel()
         _log.info("draining")
         clean = await asyncio.to_thread(core.drain, config.drain_timeout_s)
         await dispatcher.close()

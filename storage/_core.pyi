@@ -217,6 +217,9 @@ class Relations:
         """Puts a schema in force. The revision, and tuples it has no place for: then it was refused. RelationError of
         kind "schema_changed" when the schema in force is not of revision `against`."""
     def trim_log(self, keep_from: int) -> bool: ...
+    def trim_old(self, now_us: int) -> bool:
+        """Removes entries of the log that are a week old or have a million behind them, a bounded number a call;
+        whether there are more."""
 
 @final
 class Watch:

@@ -332,7 +332,8 @@ OPERATIONS: Final = (
         "GET",
         "/v1/relations/watch",
         "watchRelations",
-        "Changes as server-sent events, without a gap and in order",
+        "Changes as server-sent events, without a gap and in order, of the last week. What expires by time is no event:"
+        " a relation that was written with `expires` is over at that moment",
         _watch,
         params=(
             Param("after", text("A token or event id, `start`, for root also a revision; now when left out")),

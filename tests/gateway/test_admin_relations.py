@@ -344,7 +344,7 @@ def test_a_watch_from_before_the_log_is_gone(here: Admin) -> None:
     for n in range(3):
         write(here, n)
     here.world.relations.engine.trim_log(3)
-    body = refused(here.ask("GET", "/v1/relations/watch?after=1"), "trimmed", "read the relations")
+    body = refused(here.ask("GET", "/v1/relations/watch?after=1"), "trimmed", "read the relations, then watch")
     assert body["status"] == 410
     assert next(stream(here, "?after=2"))[0] == "2"
 

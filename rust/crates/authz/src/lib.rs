@@ -69,7 +69,7 @@ pub use explain::{Expanded, Explanation, Granted};
 pub use identity::{Held, Identities, Identity, IdentityPolicy};
 pub use ids::GROUPS_PER_SUBJECT;
 pub use listing::Listing;
-pub use log::{TupleFilter, TuplePage, Watch};
+pub use log::{LOG_KEPT, LOG_REVISIONS, TupleFilter, TuplePage, Watch};
 pub use lookup::{FoundRange, ResourcePage, SubjectPage};
 pub use model::{Bundle, Grantee, Kind, OWN_RELATIONS, Place, Relation, TENANT_MAX, Target, Tuple, TupleKey};
 pub use permission::Permission;

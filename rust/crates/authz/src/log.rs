@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use panthera_base::{BucketId, TenantId};
+use panthera_base::{BucketId, TenantId, Timestamp};
 use panthera_meta::{Batch, CommitError, Guard, Op, Step};
 
 use crate::codec::{self, LogEntry, State};
@@ -13,8 +13,13 @@ use crate::model::{Grantee, Relation, Target, Tuple};
 
 /// Rows a page of tuples looks at before it ends early: bounds the time of one call whatever the filter leaves out.
 const ROWS_PER_PAGE: usize = 100_000;
-/// Log rows removed by one call of trimming.
+/// Log rows removed by one call of trimming: writers wait for its commit, which takes some tenths of a second.
 const TRIMMED_PER_CALL: u64 = 100_000;
+/// How long the log is kept: a watcher that was away over a long weekend finds its place again, and one that was away for
+/// longer is quicker by reading all tuples anew. Idempotency keys are remembered as long; nobody repeats a request later.
+pub const LOG_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Most revisions that are kept even when they are younger: a few hundred bytes each, so some hundred megabytes.
+pub const LOG_REVISIONS: u64 = 1_000_000;
 /// Bytes of a token: version, MAC, and tenant, revision and epoch enciphered.
 const TOKEN_BYTES: usize = 1 + 16 + 28;
 const TOKEN_VERSION: u8 = 1;
@@ -156,6 +161,33 @@ impl Engine {
     fn state(&self) -> Result<State, AuthzError> {
         // Before the first write there is no epoch and so nothing a token could be bound to.
         self.inner.writer.lock().state.clone().ok_or(AuthzError::BadToken)
+    }
+
+    /// Removes log entries that are older than [`LOG_KEPT`] or have [`LOG_REVISIONS`] or more behind them, as
+    /// [`Self::trim_log`] does it. The state as it is remains: what is forgotten is only how it came to be.
+    pub fn trim_old(&self, now: Timestamp) -> Result<bool, AuthzError> {
+        self.trim_beyond(Timestamp(now.0.saturating_sub(LOG_KEPT.as_micros() as u64)), LOG_REVISIONS)
+    }
+
+    /// The same for entries from before a moment, or that have so many or more behind them.
+    pub fn trim_beyond(&self, since: Timestamp, most: u64) -> Result<bool, AuthzError> {
+        let Some(state) = self.inner.writer.lock().state.clone() else { return Ok(false) };
+        let many = (state.revision + 1).saturating_sub(most);
+        self.trim_log(self.first_since(since, &state)?.max(many))
+    }
+
+    /// The first revision that was written at a moment or later; the one after the last when there is none.
+    fn first_since(&self, since: Timestamp, state: &State) -> Result<u64, AuthzError> {
+        let snapshot = self.inner.meta.snapshot()?;
+        let (mut low, mut high) = (state.oldest, state.revision + 1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let row = snapshot.get(&codec::log_key(middle))?;
+            // A revision has a row; one that another process trimmed meanwhile was old.
+            let old = row.map_or(Ok(true), |row| LogEntry::decode(middle, row).map(|entry| entry.at < since))?;
+            if old { low = middle + 1 } else { high = middle }
+        }
+        Ok(low)
     }
 
     /// Removes log entries below a revision and what was remembered of idempotency keys up to there. A bounded number

@@ -314,6 +314,11 @@ impl Relations {
         py.detach(|| self.engine.catch_up()).map_err(raised)
     }
 
+    /// Removes a bounded number of log entries that are too old or too many to keep; whether there are more.
+    fn trim_old(&self, py: Python<'_>, now_us: u64) -> PyResult<bool> {
+        py.detach(|| self.engine.trim_old(now(now_us))).map_err(raised)
+    }
+
     /// Removes a bounded number of log entries below a revision; whether there are more.
     fn trim_log(&self, py: Python<'_>, keep_from: u64) -> PyResult<bool> {
         py.detach(|| self.engine.trim_log(keep_from)).map_err(raised)

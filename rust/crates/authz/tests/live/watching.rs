@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use panthera_authz::{AuthzError, Event, Place, Relation, Settings, Target, Tuple, TupleFilter};
-use panthera_base::TenantId;
+use panthera_authz::{
+    AuthzError, Change, Event, LOG_KEPT, Place, Relation, Settings, Target, Tuple, TupleFilter, WriteTuples,
+};
+use panthera_base::{TenantId, Timestamp};
 
-use crate::{AWAY, BUCKET, HOME, engine, grant, prefix, revoke, user};
+use crate::{AWAY, BUCKET, HOME, engine, grant, prefix, reads, revoke, user};
 
 #[test]
 fn watching_misses_nothing_while_others_write() {
@@ -59,6 +61,36 @@ fn a_trimmed_log_says_where_it_begins() {
     assert_eq!(engine.watch(5, None).poll(10).unwrap().len(), 5);
     grant(&engine, prefix("x/", Relation::Reader, user(1)));
     assert_eq!(engine.revision(), 11);
+}
+
+#[test]
+fn the_log_is_kept_for_a_week_and_no_longer() {
+    let (engine, kept) = (engine(), LOG_KEPT.as_micros() as u64);
+    assert!(!engine.trim_old(Timestamp(2 * kept)).unwrap(), "nothing was ever written");
+    for (i, at) in [10, 20, 20, 30].into_iter().enumerate() {
+        let tuple = prefix(&format!("{i}/"), Relation::Reader, user(1));
+        engine.write(WriteTuples::new(HOME, vec![Change::Touch(tuple)], Timestamp(at))).unwrap();
+    }
+    let first = || match engine.watch(0, None).poll(10) {
+        Ok(entries) => entries.first().map_or(5, |entry| entry.revision),
+        Err(AuthzError::Trimmed(oldest)) => oldest,
+        Err(other) => panic!("{other}"),
+    };
+    for (now, expected) in [(kept, 1), (kept + 10, 1), (kept + 11, 2), (kept + 20, 2)] {
+        assert!(!engine.trim_old(Timestamp(now)).unwrap());
+        assert_eq!(first(), expected, "at {now}");
+    }
+    for (most, expected) in [(4, 2), (3, 2), (2, 3)] {
+        assert!(!engine.trim_beyond(Timestamp(0), most).unwrap());
+        assert_eq!(first(), expected, "{most} at most");
+    }
+    for (now, expected) in [(kept + 21, 4), (kept + 31, 5)] {
+        assert!(!engine.trim_old(Timestamp(now)).unwrap());
+        assert_eq!(first(), expected, "at {now}");
+    }
+    assert!(reads(&engine, user(1), "0/k"), "only how it came to be is forgotten");
+    assert_eq!(grant(&engine, prefix("x/", Relation::Reader, user(1))), 5);
+    assert_eq!(engine.watch(4, None).poll(10).unwrap().len(), 1);
 }
 
 #[test]
