@@ -111,6 +111,35 @@ def test_attributes_need_the_right_to_read(ann: Any) -> None:
     assert code(ann.s3.get_object_attributes, **place, VersionId="null") == "AccessDenied"
 
 
+def test_no_version_is_shown_by_what_was_decided_about_another(ann: Any) -> None:
+    """An object changes between what is public and what is secret, under a policy that looks at its tags."""
+    condition = {"StringEquals": {"s3:ExistingObjectTag/class": "public"}}
+    policy(ann, {"Effect": "Allow", "Action": "s3:GetObject", "Condition": condition})
+    place, done = {"Bucket": ann.bucket, "Key": "flipping"}, threading.Event()
+    ann.s3.put_object(**place, Body=b"public", Tagging="class=public")
+    told: set[tuple[int, bytes]] = set()
+
+    def look() -> None:
+        at = urlsplit(ann.server.url)
+        connection = http.client.HTTPConnection(at.hostname or "", at.port, timeout=30)
+        while not done.is_set():
+            connection.request("GET", f"/{ann.bucket}/flipping")
+            answer = connection.getresponse()
+            body = answer.read()
+            told.add((answer.status, body if answer.status == 200 else b""))
+
+    threads = [threading.Thread(target=look) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(150):  # without the check some 8 of 100 changes let a reader see the secret
+        ann.s3.put_object(**place, Body=SECRET, Tagging="class=secret")
+        ann.s3.put_object(**place, Body=b"public", Tagging="class=public")
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert {(200, b"public"), (403, b"")} <= told <= {(200, b"public"), (403, b""), (503, b"")}
+
+
 def test_a_copy_is_no_way_around_what_is_said_of_tags(ann: Any) -> None:
     source = {"CopySource": f"{ann.bucket}/tagged"}
     ann.s3.put_object(Bucket=ann.bucket, Key="tagged", Body=b"x", Tagging="class=public")
@@ -220,6 +249,14 @@ def test_a_share_tells_nothing_once_its_creator_may_not(ann: Any, people: Callab
             assert code(eve.s3.get_object, Bucket=bucket, Key=f"in/{key}") == "AccessDenied", (lost, key)
         grant(ann, "user:bob", lost, place)
     assert ask(made["url"] + "a.txt").status == 200
+
+
+def test_what_is_left_of_a_share_of_many_is_counted(ann: Any) -> None:
+    url = ann.share(f"s3://{ann.bucket}/pub/", downloads=2)["url"]
+    assert ask(url + "a.txt").status == 200
+    assert ask(url + "sub/b.txt", range="bytes=1-").status == 206, "of another object: counted, too"
+    for key in ("a.txt", "sub/b.txt"):
+        assert ask(url + key, range="bytes=1-").code == "AccessDenied"
 
 
 def watched(user: User) -> Iterator[bytes]:

@@ -233,8 +233,8 @@ pub fn client(
         if let Some(ip) = forwarded_for(headers, proxies) {
             client.ip = ip;
         }
-        client.secure = match first_listed(headers, "x-forwarded-proto") {
-            Some(proto) => proto.eq_ignore_ascii_case("https"),
+        client.secure = match forwarded_proto(headers) {
+            Some(secure) => secure,
             None => external.map_or(tls, |external| external.secure),
         };
         let host = first_listed(headers, "x-forwarded-host").and_then(|h| HeaderValue::from_str(h).ok());
@@ -274,6 +274,18 @@ fn forwarded_ip(entry: &str) -> Option<IpAddr> {
         None => entry.parse().ok().or_else(|| entry.split_once(':').and_then(|(ip, _)| ip.parse().ok())),
     };
     ip.map(|ip: IpAddr| ip.to_canonical())
+}
+
+/// Whether every hop was `https`. A client may send a first entry of its own, and a proxy may add to it: what policies
+/// take for TLS must not be what the client says.
+fn forwarded_proto(headers: &HeaderMap) -> Option<bool> {
+    let lines = headers.get_all("x-forwarded-proto");
+    let mut entries = lines.iter().flat_map(|line| line.to_str().unwrap_or("?").split(','));
+    entries
+        .by_ref()
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty())
+        .fold(None, |so_far, entry| Some(so_far.unwrap_or(true) && entry.eq_ignore_ascii_case("https")))
 }
 
 fn first_listed<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {

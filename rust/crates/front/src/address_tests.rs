@@ -194,3 +194,19 @@ fn a_proxy_that_says_nothing_stands_for_the_external_url() {
         assert!(External::new(bad).is_none(), "{bad}");
     }
 }
+
+#[test]
+fn what_a_client_says_of_its_transport_is_not_what_a_proxy_adds() {
+    let proxies = Proxies::new(&["10.0.0.0/8".into()]).unwrap();
+    let secure = |lines: &[&str]| {
+        let lines: Vec<(&'static str, &str)> = lines.iter().map(|line| ("x-forwarded-proto", *line)).collect();
+        let uri = Uri::from_static("/");
+        client("10.0.0.1".parse().unwrap(), false, &uri, &mut headers(&lines), &proxies, None).secure
+    };
+    for lines in [&["https"][..], &["HTTPS , https"], &["https", "https"], &["https,"]] {
+        assert!(secure(lines), "{lines:?}");
+    }
+    for lines in [&["http"][..], &["https, http"], &["https", "http"], &["http, https"], &["https, x"], &[""], &[]] {
+        assert!(!secure(lines), "{lines:?}");
+    }
+}

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use panthera_authz::{
     Action, Authentication, Context, Listing, ObjectLookup, Question, RequestFacts, Resource, Subject, Visible,
 };
-use panthera_base::{ErrorCode, S3Error, S3Result, TenantId};
+use panthera_base::{ErrorCode, Ordinal, S3Error, S3Result, TenantId};
 use panthera_meta::records::BucketRecord;
 use panthera_object::{Document, Sent, StoredObject, StoredUpload, form_headers, owns};
 use panthera_wire::auth::SignatureVersion;
@@ -66,14 +66,23 @@ struct Side<'a> {
     mounted: bool,
 }
 
-/// Step 5. Of a listing that may not show every name: those it may.
+/// What step 5 hands to the operation.
+#[derive(Default)]
+pub(crate) struct Granted {
+    /// Of a listing that may not show every name: those it may.
+    pub visible: Option<Box<Visible>>,
+    /// The version that was decided about, where the decision looked at one.
+    pub version: Option<Ordinal>,
+}
+
+/// Step 5.
 pub(crate) fn authorize(
     shared: &Shared,
     matched: &Matched<'_>,
     known: &Known,
     head: &http::request::Parts,
     context: &Context,
-) -> S3Result<Option<Box<Visible>>> {
+) -> S3Result<Granted> {
     let bucket = known.bucket.as_ref().map(|(record, _)| record).filter(|_| matched.row.action != CREATE_BUCKET);
     let named = matched.address.scope.has_key() || matched.row.auth == Auth::Form;
     let key = named.then_some(matched.address.key.as_slice());
@@ -90,14 +99,14 @@ pub(crate) fn authorize(
         permitted(shared, (matched, known), headers, context, here)?;
         side.subject = &entered.share;
     }
-    let visible = permitted(shared, (matched, known), headers, context, side)?;
+    let granted = permitted(shared, (matched, known), headers, context, side)?;
     let addressed = entered.map(|entered| &entered.bucket).or(bucket);
     let expected = [headers, &head.headers].into_iter().find_map(|all| all.get("x-amz-expected-bucket-owner"));
     match (expected, addressed) {
         (Some(expected), Some(bucket)) if !owns(&*shared.meta, expected, bucket)? => {
             Err(ErrorCode::AccessDenied.into())
         }
-        _ => Ok(visible),
+        _ => Ok(granted),
     }
 }
 
@@ -108,7 +117,7 @@ fn permitted(
     headers: &HeaderMap,
     context: &Context,
     side: Side<'_>,
-) -> S3Result<Option<Box<Visible>>> {
+) -> S3Result<Granted> {
     let Side { subject, bucket, name, key, mounted } = side;
     let own = match subject {
         Subject::User { tenant, .. } => *tenant,
@@ -118,7 +127,7 @@ fn permitted(
     let version = matched.query.get("versionId");
     let upload = upload(shared, matched, known, mounted);
     let stored = bucket.zip(key).filter(|_| !mounted && upload.is_none());
-    let stored = stored.map(|(bucket, key)| StoredObject { meta: &*shared.meta, bucket, key, version });
+    let stored = stored.map(|(bucket, key)| StoredObject::new(&*shared.meta, bucket, key, version));
     let (tenant, bucket) = (bucket.map_or(own, |b| b.tenant), bucket.map(|b| &**b));
     let request = &Sent { headers, query: &matched.query, document: document(matched, known) };
     // DeleteObjects asks for each key it names: nobody needs a right on the bucket to send it.
@@ -142,7 +151,7 @@ fn permitted(
             Listing::Denied(_) | Listing::Everything => {}
         }
     }
-    Ok(visible)
+    Ok(Granted { visible, version: stored.as_ref().and_then(StoredObject::decided) })
 }
 
 /// The upload of an operation that its initiator may do.

@@ -1,5 +1,5 @@
-//! Shares that may be downloaded a number of times: each answer that begins at byte 0 is counted, in a commit with a
-//! guard, before its bytes go out.
+//! Shares that may be downloaded a number of times: each answer that begins at byte 0 of the one object, or that comes
+//! from a share of many, is counted, in a commit with a guard, before its bytes go out.
 //!
 //! Belongs here: the count. Does not belong here: which share it is, what is downloaded.
 
@@ -23,19 +23,22 @@ pub(crate) struct Limit {
     pub share: u32,
     /// So often.
     pub most: u64,
+    /// It is of one object. Of many, nobody could tell which one's rest is asked for: every answer begins.
+    pub object: bool,
 }
 
 impl Limit {
     /// Of a share; `None` without a limit.
     pub fn of(share: &ShareRecord) -> Option<Self> {
-        share.downloads.map(|most| Self { tenant: share.tenant, share: share.share, most })
+        share.downloads.map(|most| Self { tenant: share.tenant, share: share.share, most, object: share.object })
     }
-}
 
-/// Whether an answer with these headers begins at the object's first byte.
-pub(crate) fn begins(status: StatusCode, headers: &HeaderMap) -> bool {
-    let range = headers.get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok());
-    status != StatusCode::PARTIAL_CONTENT || range.is_none_or(|range| range.starts_with("bytes 0-"))
+    /// Whether an answer with these headers is a download and not the rest of one: it begins at the object's first byte.
+    pub fn begins(self, status: StatusCode, headers: &HeaderMap) -> bool {
+        let range = headers.get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok());
+        let first = range.is_none_or(|range| range.starts_with("bytes 0-"));
+        !self.object || first || status != StatusCode::PARTIAL_CONTENT
+    }
 }
 
 /// Counts an answer that begins, or finds the count that one which goes on belongs to. AccessDenied when there is none
@@ -76,7 +79,7 @@ mod tests {
 
     use super::*;
 
-    const LIMIT: Limit = Limit { tenant: TenantId(1), share: 2, most: 3 };
+    const LIMIT: Limit = Limit { tenant: TenantId(1), share: 2, most: 3, object: true };
 
     #[test]
     fn the_last_download_is_counted_and_the_next_refused() {
@@ -115,9 +118,11 @@ mod tests {
     fn what_begins_at_the_first_byte_begins() {
         let with = |range: &'static str| {
             let headers = HeaderMap::from_iter([(header::CONTENT_RANGE, http::HeaderValue::from_static(range))]);
-            begins(StatusCode::PARTIAL_CONTENT, &headers)
+            let limit = |object| Limit { object, ..LIMIT }.begins(StatusCode::PARTIAL_CONTENT, &headers);
+            assert!(limit(false), "every answer of a share of many");
+            limit(true)
         };
-        assert!(begins(StatusCode::OK, &HeaderMap::new()) && with("bytes 0-0/10") && with("bytes 0-9/10"));
+        assert!(LIMIT.begins(StatusCode::OK, &HeaderMap::new()) && with("bytes 0-0/10") && with("bytes 0-9/10"));
         assert!(!with("bytes 1-9/10") && !with("bytes 9-9/10"));
     }
 }

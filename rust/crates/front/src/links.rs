@@ -225,7 +225,7 @@ impl Elsewhere {
         let bytes =
             op == Some(NativeOp::GetObject) && matches!(reply.status, StatusCode::OK | StatusCode::PARTIAL_CONTENT);
         if let Some(limit) = self.limit.filter(|_| bytes) {
-            let begins = downloads::begins(reply.status, &reply.headers);
+            let begins = limit.begins(reply.status, &reply.headers);
             let now = shared.clock.now();
             // In turns: the guard of the commit is for other processes.
             let _turn = shared.downloads.lock().await;

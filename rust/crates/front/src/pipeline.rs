@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
-use panthera_authz::{Context, Subject, Visible};
+use panthera_authz::{Context, Subject};
 use panthera_base::{ErrorCode, S3Error, S3Result, Timestamp};
 use panthera_meta::records::BucketRecord;
 use panthera_meta::{Snapshot, keys};
@@ -21,7 +21,7 @@ use crate::account::Receipt;
 use crate::address::{self, Address, Client};
 use crate::audit::{self, About};
 use crate::authenticate::Identity;
-use crate::authorize::{CREATE_BUCKET, Concealed, authorize, context};
+use crate::authorize::{CREATE_BUCKET, Concealed, Granted, authorize, context};
 use crate::body::Body;
 use crate::buckets::Buckets;
 use crate::connection::Connection;
@@ -157,11 +157,11 @@ pub(crate) async fn answer(
         // 5. Authorize the row's action.
         trail = audit::trail(shared, &facts, &matched, &known, &head);
         let context = Context { trail: trail.clone(), ..context(shared, &matched, &known, peer) };
-        let visible = authorize(shared, &matched, &known, &head, &context)?;
+        let granted = authorize(shared, &matched, &known, &head, &context)?;
         audit::settled_before(&head.method, trail.as_deref()).await?;
 
         // 6. Run the handler.
-        run(shared, &facts, matched, known, head, (context, visible)).await
+        run(shared, &facts, matched, known, head, (context, granted)).await
     }
     .await;
 
@@ -186,7 +186,7 @@ async fn run(
     matched: Matched<'_>,
     mut known: Known,
     head: http::request::Parts,
-    (context, visible): (Context, Option<Box<Visible>>),
+    (context, granted): (Context, Granted),
 ) -> OpResult {
     let row = matched.row;
     match known.blocked.take() {
@@ -200,7 +200,7 @@ async fn run(
     let outcome = match row.kind {
         Kind::Native(op) => {
             let window = elsewhere.as_ref().map(|elsewhere| elsewhere.window.clone());
-            let call = native_call(op, facts, matched, known, head.headers, (context, visible, window))?;
+            let call = native_call(op, facts, matched, known, head.headers, (context, granted, window))?;
             shared.objects.handle(call).await
         }
         Kind::Python => control(shared, facts, matched, known, head).await,
@@ -374,7 +374,7 @@ fn native_call(
     matched: Matched<'_>,
     known: Known,
     headers: http::HeaderMap,
-    (context, visible, window): (Context, Option<Box<Visible>>, Option<Window>),
+    (context, granted, window): (Context, Granted, Option<Window>),
 ) -> S3Result<Call> {
     // The host names the bucket that the client knows.
     let bucket = matched.address.host_bucket();
@@ -393,7 +393,8 @@ fn native_call(
         headers,
         caller: known.identity.caller,
         context,
-        visible,
+        visible: granted.visible,
+        decided: granted.version,
         form: known.form.fields,
         window,
         base_url,

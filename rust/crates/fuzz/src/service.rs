@@ -112,6 +112,7 @@ impl Scene {
             },
             context: Context::at(now, [127, 0, 0, 1].into(), false),
             visible: None,
+            decided: None,
             form: Vec::new(),
             window: None,
             base_url: "http://localhost:9000".into(),

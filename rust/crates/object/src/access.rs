@@ -3,6 +3,7 @@
 //! Belongs here: the object operations' side of the authorizer's questions. Does not belong here: any decision.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderValue};
@@ -12,7 +13,7 @@ use panthera_authz::{
 };
 use panthera_base::limits::OBJECT_TAGS;
 use panthera_base::{BucketId, ErrorCode, Ordinal, S3Error, S3Result};
-use panthera_meta::records::{BucketRecord, RecordError, ThroughShare, UploadRecord, UserRecord, tag};
+use panthera_meta::records::{BucketRecord, ObjectView, RecordError, ThroughShare, UploadRecord, UserRecord, tag};
 use panthera_meta::{MetaError, Metastore, key_fits, keys};
 use panthera_wire::tagging;
 use panthera_wire::xml::Reader;
@@ -23,14 +24,38 @@ use crate::resolve::{Wanted, find};
 
 /// The version of a key that a request is about, read when a decision asks for it.
 pub struct StoredObject<'a> {
-    /// Where it is looked for.
-    pub meta: &'a dyn Metastore,
-    /// Its bucket.
-    pub bucket: &'a BucketRecord,
-    /// Its key.
-    pub key: &'a [u8],
+    meta: &'a dyn Metastore,
+    bucket: &'a BucketRecord,
+    key: &'a [u8],
     /// `versionId` as the request has it.
-    pub version: Option<&'a str>,
+    version: Option<&'a str>,
+    decided: Cell<Option<Ordinal>>,
+}
+
+/// Stands for no version, and for several that were met one after the other: no version is it.
+const NO_VERSION: Ordinal = Ordinal(0);
+
+impl<'a> StoredObject<'a> {
+    /// The version of a key, or the current one.
+    pub fn new(meta: &'a dyn Metastore, bucket: &'a BucketRecord, key: &'a [u8], version: Option<&'a str>) -> Self {
+        Self { meta, bucket, key, version, decided: Cell::new(None) }
+    }
+
+    /// The version that decisions have looked at; `None` when none has looked.
+    pub fn decided(&self) -> Option<Ordinal> {
+        self.decided.get()
+    }
+}
+
+/// A decision that hangs on what is stored is about the version it looked at, and no other's bytes may be shown by it.
+/// ServiceUnavailable, which clients try again, when another version has taken the place.
+pub(crate) fn unchanged(decided: Option<Ordinal>, found: Ordinal) -> S3Result<()> {
+    match decided {
+        Some(decided) if decided != found => {
+            Err(S3Error::new(ErrorCode::ServiceUnavailable).detail("replaced while it was decided about"))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl ObjectLookup for StoredObject<'_> {
@@ -40,6 +65,9 @@ impl ObjectLookup for StoredObject<'_> {
         let snapshot = self.meta.snapshot()?;
         let corrupt = |error: S3Error| MetaError::Corrupt(error.to_string());
         let found = find(&*snapshot, self.bucket.id, self.bucket.versioning, self.key, wanted).map_err(corrupt)?;
+        let met = found.as_ref().map_or(NO_VERSION, ObjectView::ordinal);
+        let same = self.decided.get().is_none_or(|before| before == met);
+        self.decided.set(Some(if same { met } else { NO_VERSION }));
         let Some(view) = found else { return Ok(None) };
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let section = |tag| view.section(tag).map_err(|error| MetaError::Corrupt(error.to_string()));

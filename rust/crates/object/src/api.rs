@@ -7,7 +7,7 @@ use std::task::{Context as TaskContext, Poll};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use panthera_authz::{Context, Subject, Visible};
-use panthera_base::{S3Error, S3Result, Timestamp, UserId};
+use panthera_base::{Ordinal, S3Error, S3Result, Timestamp, UserId};
 use panthera_meta::records::{BucketRecord, ThroughShare};
 
 /// The object operations: Amazon's names. They live here and nowhere else.
@@ -167,6 +167,8 @@ pub struct Call {
     pub context: Context,
     /// Of a listing: the keys it may name. `None` is all of them.
     pub visible: Option<Box<Visible>>,
+    /// The version that was decided about, where the decision looked at one: what is shown must be of it.
+    pub decided: Option<Ordinal>,
     /// PostObject's form fields before the file, in order: (lower-case name, value). Empty for others.
     pub form: Vec<(String, Vec<u8>)>,
     /// The client's names, when they are not those of the place where this works.

@@ -8,6 +8,7 @@ use panthera_base::{BucketId, ErrorCode, Ordinal, S3Error, S3Result};
 use panthera_meta::records::{ObjectView, Versioning, decode_ordinal};
 use panthera_meta::{Snapshot, Step, key_fits, keys};
 
+use crate::access::unchanged;
 use crate::api::Call;
 
 /// A version as a request names it.
@@ -131,6 +132,7 @@ pub(crate) fn live<'s>(snapshot: &'s dyn Snapshot, call: &Call, wanted: Wanted) 
     let Some(view) = find(snapshot, bucket.id, bucket.versioning, &call.key, wanted)? else {
         return Err(not_found(call, wanted));
     };
+    unchanged(call.decided, view.ordinal())?;
     if !view.delete_marker() {
         return Ok(view);
     }

@@ -51,7 +51,7 @@ impl Core {
         let source = when.facts.source_ip.unwrap_or(NOWHERE);
         let context = Context::at(when.now, source, when.facts.tls.unwrap_or(false));
         let meta = &*self.meta;
-        let stored = key.as_deref().map(|key| StoredObject { meta, bucket: &bucket, key, version: None });
+        let stored = key.as_deref().map(|key| StoredObject::new(meta, &bucket, key, None));
         let resource = Resource {
             tenant: bucket.tenant,
             bucket: Some(&bucket),

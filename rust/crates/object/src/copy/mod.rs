@@ -8,13 +8,13 @@ pub(crate) use object::{whole_second, write_checksums};
 
 use panthera_authz::{Action, ObjectLookup, Question, Resource, Subject};
 use panthera_base::limits::SINGLE_PUT_BYTES;
-use panthera_base::{ErrorCode, S3Error, S3Result};
+use panthera_base::{ErrorCode, Ordinal, S3Error, S3Result};
 use panthera_meta::records::{BucketRecord, ObjectRecord, Versioning};
 use panthera_meta::{Snapshot, keys};
 use panthera_wire::conditions::{Conditions, Outcome, evaluate};
 use panthera_wire::headers::{self, CopySource};
 
-use crate::access::{Copied, StoredObject, owns};
+use crate::access::{Copied, StoredObject, owns, unchanged};
 use crate::api::Call;
 use crate::commit::meta_error;
 use crate::mounts::Mounts;
@@ -77,13 +77,16 @@ impl ObjectService {
         let snapshot = self.meta.snapshot().map_err(|error| meta_error(&error))?;
         let bucket = bucket_named(&*snapshot, &source.bucket)?;
         let named = Named { source, wanted, bucket, share: None };
-        self.authorize_source(&named, call)?;
+        let mut decided = self.authorize_source(&named, call)?;
         if let Some(expected) = call.headers.get("x-amz-source-expected-bucket-owner")
             && !owns(&*self.meta, expected, &named.bucket)?
         {
             return Err(ErrorCode::AccessDenied.into());
         }
         let named = self.through_mount(&*snapshot, named, call)?;
+        if named.share.is_some() {
+            decided = self.authorize_source(&named, call)?;
+        }
         let found = find(&*snapshot, named.bucket.id, named.bucket.versioning, &named.source.key, wanted)?;
         let Some(view) = found.filter(|view| !view.delete_marker() || wanted != Wanted::Current) else {
             return Err(self.no_source(&named, call));
@@ -94,6 +97,7 @@ impl ObjectService {
                 "The source of a copy request may not specifically refer to a delete marker by version id.",
             ));
         }
+        unchanged(decided, view.ordinal())?;
         let conditions = Conditions::of_copy_source(&call.headers);
         if evaluate(&conditions, &view_etag(&view), view.ordinal().timestamp()) != Outcome::Proceed {
             return Err(precondition_failed("x-amz-copy-source-If-*"));
@@ -115,15 +119,12 @@ impl ObjectService {
         named.source.key = found.key;
         named.bucket = BucketRecord::clone(&found.standing.bucket);
         named.share = Some(found.standing.caller.subject);
-        self.authorize_source(&named, call)?;
         Ok(named)
     }
 
-    fn authorize_source(&self, named: &Named, call: &Call) -> S3Result<()> {
-        if self.may(named, named.action(), Some(&named.source.key), call) {
-            return Ok(());
-        }
-        Err(ErrorCode::AccessDenied.into())
+    /// The version that was decided about, where the decision looked at one.
+    fn authorize_source(&self, named: &Named, call: &Call) -> S3Result<Option<Ordinal>> {
+        self.may(named, named.action(), Some(&named.source.key), call).ok_or_else(|| ErrorCode::AccessDenied.into())
     }
 
     /// AccessDenied unless the caller may read the source's tags and give them to the copy: a copy is no way around
@@ -133,7 +134,7 @@ impl ObjectService {
         if record.tags.is_empty() {
             return Ok(());
         }
-        let stored = StoredObject { meta: &*self.meta, bucket, key, version: version.as_deref() };
+        let stored = StoredObject::new(&*self.meta, bucket, key, version.as_deref());
         let read = match source.by_version {
             false => "s3:GetObjectTagging",
             true => "s3:GetObjectVersionTagging",
@@ -157,7 +158,7 @@ impl ObjectService {
         if named.share.is_some() {
             return ErrorCode::NoSuchKey.into();
         }
-        if !self.may(named, "s3:ListBucket", None, call) {
+        if self.may(named, "s3:ListBucket", None, call).is_none() {
             return ErrorCode::AccessDenied.into();
         }
         let key = String::from_utf8_lossy(&named.source.key);
@@ -167,14 +168,16 @@ impl ObjectService {
         }
     }
 
-    fn may(&self, named: &Named, action: &'static str, key: Option<&[u8]>, call: &Call) -> bool {
+    /// `None`: no. Else the version that was decided about, where the decision looked at one.
+    fn may(&self, named: &Named, action: &'static str, key: Option<&[u8]>, call: &Call) -> Option<Option<Ordinal>> {
         let Named { source, bucket, .. } = named;
-        let stored = StoredObject { meta: &*self.meta, bucket, key: &source.key, version: source.version.as_deref() };
+        let stored = StoredObject::new(&*self.meta, bucket, &source.key, source.version.as_deref());
         let object = key.is_some().then_some(&stored as &dyn ObjectLookup);
         let resource = Resource { tenant: bucket.tenant, bucket: Some(bucket), name: &source.bucket, key, object };
         let question = Question { action: Action(action), resource, ..call.question(action) };
         let subject = named.share.as_ref().unwrap_or(question.subject);
-        self.authz.decide(&Question { subject, ..question }).allowed()
+        let allowed = self.authz.decide(&Question { subject, ..question }).allowed();
+        allowed.then(|| stored.decided())
     }
 }
 

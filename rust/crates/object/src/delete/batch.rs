@@ -108,7 +108,7 @@ impl ObjectService {
         let key = entry.key.as_bytes();
         let action = Action(if entry.version.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" });
         let Shared { bucket, bucket_name, caller, context, ref sent, mounts } = shared;
-        let object = StoredObject { meta: &*self.meta, bucket, key, version: entry.version.as_deref() };
+        let object = StoredObject::new(&*self.meta, bucket, key, entry.version.as_deref());
         let (tenant, name) = (bucket.tenant, bucket_name);
         let resource = Resource { tenant, bucket: Some(bucket), name, key: Some(key), object: Some(&object) };
         let question = Question { subject: &caller.subject, action, resource, context, request: sent };

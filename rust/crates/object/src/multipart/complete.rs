@@ -84,7 +84,7 @@ impl ObjectService {
 impl ObjectService {
     /// Whether the caller may read what is stored under the key. Asked by nobody, so it is not written down.
     fn may_read(&self, call: &Call) -> bool {
-        let stored = StoredObject { meta: &*self.meta, bucket: &call.bucket, key: &call.key, version: None };
+        let stored = StoredObject::new(&*self.meta, &call.bucket, &call.key, None);
         let question = call.question("s3:GetObject");
         let resource = Resource { key: Some(&call.key), object: Some(&stored), ..question.resource };
         let context = &Context { trail: None, ..call.context.clone() };

@@ -474,3 +474,16 @@ async fn bytes_are_the_same_however_often_they_are_asked_for() {
     let second = get(&scene, &[], &[]).await.body.expect("whole");
     assert_eq!((&first[..], &second[..]), (&bytes[..], &bytes[..]));
 }
+
+#[tokio::test]
+async fn only_the_version_that_was_decided_about_is_shown() {
+    let (scene, _) = with_object(10, 10).await;
+    for op in [GetObject, HeadObject, GetObjectAttributes] {
+        for (decided, status) in [(None, 200), (Some(BORN), 200), (Some(BORN + 1), 503), (Some(0), 503)] {
+            let mut call = scene.call(op, b"k");
+            call.headers.insert("x-amz-object-attributes", "ETag".parse().unwrap());
+            call.decided = decided.map(Ordinal);
+            assert_eq!(scene.send_call(call).await.status, status, "{op:?} {decided:?}");
+        }
+    }
+}
