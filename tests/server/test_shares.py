@@ -210,7 +210,7 @@ def test_a_link_for_named_tenants_works_for_who_signs(ann: Any, people: Callable
 def test_browsers_read_pages_and_tools_read_xml(ann: Any) -> None:
     page = ask(ann.server.url + "/-/AAAA", accept="text/html,*/*;q=0.8")
     assert page.headers["content-type"].startswith("text/html") and b"does not work" in page.body
-    assert page.headers["content-security-policy"] == "default-src 'none'"
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
     assert ask(ann.server.url + "/-/AAAA").headers["content-type"] == "application/xml"
     # Not a link: an object's errors are S3's, whatever a browser accepts.
     assert ask(f"{ann.server.url}/{ann.bucket}/x", accept="text/html").headers["content-type"] == "application/xml"

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header};
 use panthera_base::{ErrorCode, S3Error};
 use panthera_object::api::{OpResult, Reply, ReplyBody};
+use panthera_object::page;
 use panthera_wire::xml::Writer;
 
 use crate::body::{Body, SlowDocument, undeclared};
@@ -137,31 +138,39 @@ fn error_response(facts: &Facts, error: &S3Error) -> Response<Body> {
         return assemble(status, headers, Body::empty());
     }
     if facts.page {
-        return page(status, headers, facts, error);
+        return error_page(status, headers, facts, error);
     }
     headers.insert(header::CONTENT_TYPE, XML);
     let body = if facts.method == Method::HEAD { Body::empty() } else { Body::full(error_document(facts, error)) };
     assemble(status, headers, body)
 }
 
-/// An error as a page. Nothing of the request is in it, and nothing in it can load or run anything.
-fn page(status: StatusCode, mut headers: HeaderMap, facts: &Facts, error: &S3Error) -> Response<Body> {
+/// An error as a page. Nothing of the request is in it, and nothing in it can load or run anything. Why a link does not
+/// work is not told to who holds none that stands.
+fn error_page(status: StatusCode, mut headers: HeaderMap, facts: &Facts, error: &S3Error) -> Response<Body> {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(page::POLICY));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    let text = match error.code() {
-        ErrorCode::AccessDenied => "This link does not work, or does not work any more.",
-        ErrorCode::Unauthorized => "This link needs a password.",
-        ErrorCode::NoSuchKey => "There is no such file.",
-        _ => "This did not work.",
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let (title, advice) = match error.code() {
+        ErrorCode::AccessDenied => (
+            "This link does not work",
+            "It may have expired, have been withdrawn or used up, or be for somebody else. Ask who gave it to you for a \
+             new one.",
+        ),
+        ErrorCode::Unauthorized => {
+            ("This link needs a password", "Load the page again and enter the password. Any user name will do.")
+        }
+        ErrorCode::NoSuchKey => ("There is no such file", "It may have been moved or deleted."),
+        _ => ("This did not work", "Try again later, or tell who gave you the link."),
     };
-    let body = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{text}</title><h1>{text}</h1>\
-         <p>{} · request {}</p></html>\n",
-        error.code().as_str(),
-        facts.request_id()
-    );
-    assemble(status, headers, Body::full(body.into()))
+    let mut out = Writer::default();
+    page::open(&mut out, title.as_bytes());
+    out.raw(b"<h1>").raw(title.as_bytes()).raw(b"</h1>\n<p>").raw(advice.as_bytes()).raw(b"</p>\n<p><small>");
+    out.raw(error.code().as_str().as_bytes()).raw(" \u{b7} request ".as_bytes());
+    out.raw(facts.request_id().as_bytes()).raw(b"</small></p>\n");
+    page::close(&mut out);
+    assemble(status, headers, Body::full(std::mem::take(out.buffer()).into()))
 }
 
 /// The error document. It has no namespace, as AWS's has none.

@@ -12,6 +12,7 @@ mod delete;
 mod list;
 mod mounts;
 mod multipart;
+pub mod page;
 mod post;
 mod read;
 mod resolve;

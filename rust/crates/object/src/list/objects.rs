@@ -98,7 +98,8 @@ impl ObjectService {
             (None, true) => Some(token::encode(&page.last)),
         };
         let (folders, files) = (page.body.prefixes.buffer().as_slice(), page.body.entries.buffer().as_slice());
-        Ok(folder::page(params.prefix.as_bytes(), &[folders, files], next.as_deref()))
+        let path = call.window.as_ref().map_or(&[][..], |window| &window.stored);
+        Ok(folder::page(path, params.prefix.as_bytes(), &[folders, files], next.as_deref()))
     }
 
     fn page(&self, call: &Call, gate: Gate, params: &Params<'_>, position: &Position, owner: bool) -> S3Result<Listed> {
