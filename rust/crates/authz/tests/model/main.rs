@@ -30,7 +30,7 @@ const BUCKET: BucketId = BucketId(7);
 const KEY: &[u8] = b"a/k";
 const SEED: u64 = 1;
 /// Schedules by chance for each scenario and setting of the caches; as many again by priorities that change at a few points.
-const RUNS: usize = 1000;
+const RUNS: usize = 600;
 /// Points at which priorities change: a wrong order that needs more of them is left to the schedules by chance.
 const PRIORITY_CHANGES: usize = 3;
 /// Bytes of a modelled thread's stack: decoding and hashing without optimization take more than the checker's default.
