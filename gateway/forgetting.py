@@ -1,4 +1,4 @@
-"""Removing the relations of what is removed: a bucket, a user, a group, a role, a tenant.
+"""Removing the relations of what is removed: a bucket, a user, a group, a role, a tenant (and its schema).
 
 Belongs here: finding such relations and deleting them. Does not belong here: removing the thing itself.
 
@@ -37,8 +37,10 @@ class Forgetting:
         return self._forget(tenant, lambda: self._read(tenant, subject=subject))
 
     def tenant(self, tenant: int) -> int:
-        """Everything granted in a tenant."""
-        return self._forget(tenant, lambda: self._read(tenant))
+        """Everything granted in a tenant, and its schema."""
+        count = self._forget(tenant, lambda: self._read(tenant))
+        self._engine.remove_schema(tenant, now_us=self._clock_us(), by=acting().value)
+        return count
 
     def _read(
         self, tenant: int, *, at: Place | None = None, bucket: int | None = None, subject: Subject | None = None

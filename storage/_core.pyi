@@ -216,6 +216,8 @@ class Relations:
     ) -> tuple[int, list[Tuple]]:
         """Puts a schema in force. The revision, and tuples it has no place for: then it was refused. RelationError of
         kind "schema_changed" when the schema in force is not of revision `against`."""
+    def remove_schema(self, tenant: int, *, now_us: int, by: Actor | None = None) -> bool:
+        """Removes the schema of a tenant that is being removed; whether it had one of its own."""
     def trim_log(self, keep_from: int) -> bool: ...
     def trim_old(self, now_us: int) -> bool:
         """Removes entries of the log that are a week old or have a million behind them, a bounded number a call;

@@ -177,7 +177,7 @@ def read_entry_key(row: bytes) -> int:
 
 
 def read_entry(value: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """A log entry's changes: key and value of an `r` row (empty: the tuple was removed) or of an `S` row."""
+    """A log entry's changes: key and value of an `r` row or an `S` row; an empty value: it was removed."""
     data = _Bytes(value)
     data.version()
     data.take(8)
@@ -186,7 +186,8 @@ def read_entry(value: bytes) -> Iterator[tuple[bytes, bytes]]:
         key, row = data.take(data.little(2)), data.take(data.little(2))
         if key.startswith(SCHEMA):
             _need(read_schema_key(key) == (tenant, 0), f"changes a schema that is not of tenant {tenant}")
-            read_schema(row)
+            if row:
+                read_schema(row)
         else:
             _need(read_tuple_key(key).tenant == tenant, f"changes a tuple that is not of tenant {tenant}")
             if row:

@@ -98,15 +98,17 @@ class _Relations:
                 if self.schemas[tenant].revision > state.revision:
                     self.report.problem(where, f"is of revision {self.schemas[tenant].revision}, which is not there")
                 if said is not None and said != value:
-                    self.report.problem(where, "is not what the log says")
+                    self.report.problem(where, "is not what the log says" if said else "was removed, says the log")
             except BadRow as bad:
                 self.report.problem(where, str(bad))
         for tenant, found in parts.items():
+            if tenant not in self.catalog.tenants:
+                self.report.note(f"schema of tenant {tenant}", "is left over: the tenant is not there")
             if len(found) != 2:
                 self.report.problem(f"schema of tenant {tenant}", "has a text or a compiled form, and not both")
         for key in [key for key in logged if key.startswith(SCHEMA)]:
-            self.report.problem(f"schema {shown(key)}", "is missing, says the log")
-            del logged[key]
+            if logged.pop(key):
+                self.report.problem(f"schema {shown(key)}", "is missing, says the log")
 
     def conforms(self, named: TupleKey, where: str) -> None:
         """Whether the tenant's schema has such tuples; of the built-in one the engine is sure."""

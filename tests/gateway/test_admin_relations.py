@@ -198,8 +198,12 @@ def test_removing_users_and_buckets_and_tenants_removes_their_relations(here: Ad
     grant = GRANT | {"subject": "user:ed", "resource": "tenant:other"}
     here.ask("POST", "/v1/relations", {"changes": [grant | {"relation": "reader"}]})
     here.world.call("DeleteBucket", "vault", caller=here.world.other())
+    own = "use default\ndefinition bucket { relation auditor: user }"
+    assert here.ask("PUT", "/v1/schema", {"tenant": "other", "source": own})[0] == 200
+    assert here.world.relations.engine.vocabulary(2) is not None
     assert here.ask("DELETE", "/v1/tenants/other")[0] == 204
     assert here.world.relations.engine.read(2, 10) == ([], None)
+    assert here.world.relations.engine.vocabulary(2) is None, "its schema goes with it"
 
 
 # A tenant's own administrator.

@@ -137,6 +137,7 @@ def test_each_rule_broken_is_a_problem(tmp_path, words):
 SCHEMAS_BROKEN = {
     "is not what the log says": {COMPILED: SCHEMA[:-3] + b"\x11\0\0"},
     "is missing, says the log": {COMPILED: None, TEXT: None},
+    "was removed, says the log": {entry_key(3): entry((COMPILED, b"")), STATE: state(3)},
     "a text or a compiled form, and not both": {TEXT: None},
     "is of revision 9": {COMPILED: b"\x01" + struct.pack("<QB", 9, 0) + DEFAULT_SCHEMA},
     "ends early": {COMPILED: SCHEMA[:-1]},
@@ -162,6 +163,15 @@ def test_a_schema_that_agrees_is_sound(tmp_path):
 def test_each_rule_of_schemas_broken_is_a_problem(tmp_path, words):
     report = checked(tmp_path, WITH_SCHEMA | SCHEMAS_BROKEN[words])
     assert words in "\n".join(map(str, report.problems))
+
+
+def test_a_schema_that_was_removed_is_sound_and_one_without_its_tenant_is_a_note(tmp_path):
+    gone = {entry_key(3): entry((COMPILED, b"")), STATE: state(3), COMPILED: None, TEXT: None}
+    removed = checked(tmp_path / "removed", WITH_SCHEMA | gone)
+    assert (removed.problems, removed.notes) == ([], [])
+    left = {key[:4] + b"\x09" + key[5:]: value for key, value in WITH_SCHEMA.items() if key in (COMPILED, TEXT)}
+    over = checked(tmp_path / "over", SOUND | left)
+    assert [note.where for note in over.notes] == ["schema of tenant 9"]
 
 
 def test_a_log_that_was_trimmed_says_nothing_of_what_is_older(tmp_path):

@@ -137,15 +137,55 @@ impl Engine {
         if request.dry_run {
             return Ok(Some(base.revision));
         }
-        let mut root = Root::clone(&base);
-        let events = vec![Event::Schema(request.tenant, schema)];
-        root.apply(inner.name, &events[0], state.revision)?;
-        root.revision = state.revision;
+        let event = Event::Schema(request.tenant, schema);
         let by = request.by.clone().unwrap_or_else(Actor::server);
-        let entries = audit::of_changes(&by, request.tenant, &events, state.revision);
-        let mut batch = batch(writer.state.as_ref(), &state, request.tenant, request.at, events);
-        let audited = inner.book.append(&mut batch, request.at, &entries)?;
-        batch.put(codec::schema_source_key(request.tenant), codec::schema_source_value(&request.source));
+        self.commit_schema(&mut writer, state, (request.tenant, event), (request.at, by, Some(&request.source)))
+    }
+
+    /// Removes the schema of a tenant that is being removed: the built-in one is in force. Whether it had one of its own.
+    /// Refused with [`AuthzError::Orphans`] while there are tuples that only its own has.
+    pub fn remove_schema(&self, tenant: TenantId, at: Timestamp, by: Option<&Actor>) -> Result<bool, AuthzError> {
+        let inner = &*self.inner;
+        for _ in 0..ATTEMPTS {
+            let looked = self.offenders(tenant, Schema::built_in())?;
+            let mut writer = inner.writer.lock();
+            if writer.unsure {
+                inner.catch_up(&mut writer)?;
+            }
+            if inner.root.load().schemas.get(&tenant.0).is_none() {
+                return Ok(false);
+            }
+            // A tenant with a schema has a state.
+            let Some(mut state) = writer.state.clone().filter(|_| oldest(&writer) <= looked + 1) else { continue };
+            self.written_since(tenant, looked, Schema::built_in())?;
+            state.revision += 1;
+            let by = by.cloned().unwrap_or_else(Actor::server);
+            if self.commit_schema(&mut writer, state, (tenant, Event::NoSchema(tenant)), (at, by, None))?.is_some() {
+                return Ok(true);
+            }
+        }
+        Err(AuthzError::Store(MetaError::Disk("another process keeps writing relations".into())))
+    }
+
+    /// Commits a change of a schema with its text, and publishes it; `None` when another process wrote meanwhile.
+    fn commit_schema(
+        &self,
+        writer: &mut Writer,
+        state: State,
+        (tenant, event): (TenantId, Event),
+        (at, by, source): (Timestamp, Actor, Option<&str>),
+    ) -> Result<Option<u64>, AuthzError> {
+        let inner = &*self.inner;
+        let mut root = Root::clone(&inner.root.load_full());
+        root.apply(inner.name, &event, state.revision)?;
+        root.revision = state.revision;
+        let events = vec![event];
+        let entries = audit::of_changes(&by, tenant, &events, state.revision);
+        let mut batch = batch(writer.state.as_ref(), &state, tenant, at, events);
+        let audited = inner.book.append(&mut batch, at, &entries)?;
+        if let Some(source) = source {
+            batch.put(codec::schema_source_key(tenant), codec::schema_source_value(source));
+        }
         match inner.meta.commit(&batch) {
             Ok(_) => {
                 let revision = state.revision;
@@ -177,7 +217,7 @@ impl Engine {
                         match event {
                             Event::Set(tuple) => found.extend(offends(new, &tuple)),
                             Event::Gone(key) => found.retain(|t: &Tuple| t.key != key),
-                            Event::Schema(..) => {}
+                            Event::Schema(..) | Event::NoSchema(_) => {}
                         }
                     }
                 }

@@ -342,12 +342,14 @@ pub(crate) fn of_changes(by: &Actor, tenant: TenantId, events: &[Event], revisio
         }
         Event::Gone(key) => Some((codec::tuple_key(key), Vec::new())),
         // Its text is in its own row; the log of relations keeps every version of its compiled form.
-        Event::Schema(..) => None,
+        Event::Schema(..) | Event::NoSchema(_) => None,
     });
     let changes: Vec<_> = changes.collect();
     let gone = events.iter().filter(|event| matches!(event, Event::Gone(_))).count();
     let action = match gone {
-        _ if events.iter().any(|event| matches!(event, Event::Schema(..))) => "panthera:ApplySchema",
+        _ if events.iter().any(|event| matches!(event, Event::Schema(..) | Event::NoSchema(_))) => {
+            "panthera:ApplySchema"
+        }
         0 => "panthera:Grant",
         _ if gone == events.len() => "panthera:Revoke",
         _ => "panthera:WriteRelations",

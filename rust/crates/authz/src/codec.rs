@@ -425,6 +425,8 @@ pub enum Event {
     Gone(TupleKey),
     /// The tenant has this schema now.
     Schema(TenantId, Arc<Schema>),
+    /// The tenant has the built-in schema again.
+    NoSchema(TenantId),
 }
 
 /// One revision of the log.
@@ -466,6 +468,10 @@ impl LogEntry {
                     part(&schema_key(*tenant));
                     part(&schema_value(schema));
                 }
+                Event::NoSchema(tenant) => {
+                    part(&schema_key(*tenant));
+                    part(&[]);
+                }
             }
         }
         value
@@ -484,6 +490,7 @@ impl LogEntry {
             let length = u16::from_le_bytes(r.array()?);
             let value = r.take(usize::from(length))?;
             events.push(match value {
+                [] if key.first() == Some(&SCHEMA) => Event::NoSchema(decode_schema_key(key)?),
                 _ if key.first() == Some(&SCHEMA) => {
                     Event::Schema(decode_schema_key(key)?, Arc::new(decode_schema(value)?))
                 }

@@ -93,6 +93,12 @@ impl Root {
                 self.set_schema(*tenant, Arc::clone(schema));
                 return Ok(false);
             }
+            Event::NoSchema(tenant) => {
+                self.schemas.remove(&tenant.0);
+                // The built-in schema has no revision that verdicts by another one could be held against.
+                self.ids_stamp = revision;
+                return Ok(false);
+            }
         };
         if let Some(target) = key.target.packed()? {
             self.ids_stamp = revision;

@@ -539,6 +539,10 @@ pub(crate) fn batch(
             }
             Event::Gone(key) => drop(batch.delete(codec::tuple_key(key))),
             Event::Schema(tenant, schema) => drop(batch.put(codec::schema_key(*tenant), codec::schema_value(schema))),
+            Event::NoSchema(tenant) => {
+                batch.delete(codec::schema_key(*tenant));
+                batch.delete(codec::schema_source_key(*tenant));
+            }
         }
     }
     let entry = LogEntry { revision: after.revision, at, tenant, events };

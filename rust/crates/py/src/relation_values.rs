@@ -185,7 +185,7 @@ pub fn event_out<'py>(py: Python<'py>, event: &Event) -> Option<EventOut<'py>> {
         Event::Set(tuple) => Some((true, whole_out(py, tuple))),
         Event::Gone(key) => Some((false, tuple_out(py, &key.target.place, (key.relation, key.grantee), None, None))),
         // A revision without tuples is a change of the schema, which is read where schemas are.
-        Event::Schema(..) => None,
+        Event::Schema(..) | Event::NoSchema(_) => None,
     }
 }
 

@@ -314,6 +314,13 @@ impl Relations {
         py.detach(|| self.engine.catch_up()).map_err(raised)
     }
 
+    /// Removes the schema of a tenant that is being removed; whether it had one of its own.
+    #[pyo3(signature = (tenant, *, now_us, by=None))]
+    fn remove_schema(&self, py: Python<'_>, tenant: u32, now_us: u64, by: Option<ActorIn>) -> PyResult<bool> {
+        let by = by.map(actor).transpose()?;
+        py.detach(|| self.engine.remove_schema(TenantId(tenant), now(now_us), by.as_ref())).map_err(raised)
+    }
+
     /// Removes a bounded number of log entries that are too old or too many to keep; whether there are more.
     fn trim_old(&self, py: Python<'_>, now_us: u64) -> PyResult<bool> {
         py.detach(|| self.engine.trim_old(now(now_us))).map_err(raised)

@@ -8,6 +8,7 @@ use panthera_authz::{
     Target, Tuple, Visible,
 };
 use panthera_base::{TenantId, Timestamp};
+use panthera_meta::Metastore;
 
 use crate::crash::{Faulty, HALF, LOST, WORKS, open};
 use crate::{AWAY, BUCKET, HOME, at, engine, grant, prefix, reads, revoke, user, who, write};
@@ -236,6 +237,34 @@ fn a_watch_tells_of_a_schema_and_a_follower_that_replays_it_has_it() {
     assert_eq!((*tenant, schema.revision(), entries.len()), (HOME, revision, 1));
     assert_eq!(**schema, *engine.schema(HOME));
     assert!(engine.watch(0, Some(AWAY)).poll(10).unwrap().is_empty());
+}
+
+#[test]
+fn a_removed_schema_leaves_nothing_and_every_process_decides_by_the_built_in_one() {
+    let store = Arc::new(Faulty::default());
+    let (engine, other) = (open(&store), open(&store));
+    let empty = |key: &[u8]| store.snapshot().unwrap().get(key).unwrap().is_none();
+    assert!(!engine.remove_schema(HOME, Timestamp(1), None).unwrap(), "it has the built-in one");
+    apply(&engine, audited()).unwrap();
+    let own = prefix("a/", Relation::from_number(AUDITOR).unwrap(), user(1));
+    grant(&engine, own.clone());
+    assert!(reads(&engine, user(1), "a/k"));
+    let refused = engine.remove_schema(HOME, Timestamp(1), None);
+    assert!(matches!(&refused, Err(AuthzError::Orphans(found)) if *found == [own.clone()]), "{refused:?}");
+    revoke(&engine, own.key);
+    grant(&engine, prefix("b/", Relation::Reader, user(1)));
+    assert!(reads(&engine, user(1), "b/k"));
+    assert!(engine.remove_schema(HOME, Timestamp(1), None).unwrap());
+    for part in [0, 1] {
+        assert!(empty(&[&b"S"[..], &HOME.0.to_be_bytes(), &[part]].concat()), "row {part} stays");
+    }
+    other.catch_up().unwrap();
+    for engine in [&engine, &other, &open(&store)] {
+        assert_eq!(engine.schema(HOME).revision(), 0);
+        assert!(reads(engine, user(1), "b/k") && engine.schema_in_force(HOME).unwrap().source.is_none());
+    }
+    let entries = engine.watch(0, Some(HOME)).poll(100).unwrap();
+    assert_eq!(entries.last().unwrap().events, [Event::NoSchema(HOME)]);
 }
 
 #[test]

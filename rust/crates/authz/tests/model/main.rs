@@ -205,7 +205,7 @@ impl World {
                 match event {
                     Event::Set(tuple) => there.push(tuple.key),
                     Event::Gone(key) => there.retain(|other| *other != key),
-                    Event::Schema(..) => {}
+                    Event::Schema(..) | Event::NoSchema(_) => {}
                 }
             }
             let has = |tuple: &Tuple| there.contains(&tuple.key);
