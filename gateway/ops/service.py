@@ -14,6 +14,8 @@ from storage.records import keys
 from storage.records.bucket import BucketRecord
 
 _TOKEN_VERSION: Final = b"1"
+_ROWS: Final = 1_000
+"""Names of buckets read at once while a page looks for those that its caller knows."""
 
 
 def list_buckets(call: Call) -> Answer:
@@ -88,12 +90,15 @@ def _own(call: Call, prefix: str, region: str | None, *, after: str, limit: int)
     if after >= prefix:
         first = keys.tenant_bucket(call.caller.tenant, after.encode() + b"\0")
     found: _Found = []
-    while rows := call.store.scan(first, end, limit + 1):
+    rows_at_once = limit + 1
+    while rows := call.store.scan(first, end, rows_at_once):
         names = [row[len(start) :].decode() for row, _ in rows]
         found += _known(call, [name for name in names if name.startswith(prefix)], region)
         if len(found) > limit or not names[-1].startswith(prefix):
             break
         first = rows[-1][0] + b"\0"
+        # A small page of somebody who knows few buckets: the next look goes further.
+        rows_at_once = max(rows_at_once, min(2 * rows_at_once, _ROWS))
     return found[: limit + 1]
 
 
