@@ -72,7 +72,7 @@ fn page<'k>(visible: &mut Visible, keys: &'k [String], mut at: usize) -> (usize,
 fn listing(authorizer: &Authorizer, context: &Context, bucket: &BucketRecord) -> Box<Visible> {
     let subject = Subject::User { tenant: TENANT, user: UserId(1), admin: false };
     let resource = Resource { tenant: TENANT, bucket: Some(bucket), name: "bench", key: None, object: None };
-    let action = Action("s3:ListBucket");
+    let action = Action::LIST_BUCKET;
     let question = Question { subject: &subject, action, resource, context, request: &NoRequest };
     match authorizer.listing(&question, b"") {
         Listing::Filtered(visible) => visible,

@@ -392,7 +392,7 @@ pub(crate) fn of_decision(question: &Question<'_>, who: Grantee, decision: &Deci
         request_id: Some(asked.request_id.clone()),
         access_key: asked.access_key.clone(),
         source_ip: Some(ip_bytes(question.context.source_ip)),
-        action: question.action.0.into(),
+        action: question.action.name().into(),
         name: Some(resource.name.to_owned()),
         key: resource.key.map(<[u8]>::to_vec),
         detail: share.map(|number| format!("share:#{number}")),

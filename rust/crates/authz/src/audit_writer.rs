@@ -372,7 +372,7 @@ impl Trail {
 fn name(question: &Question<'_>, decision: &Decision) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     let Question { action, resource, .. } = question;
-    for part in [action.0.as_bytes(), resource.name.as_bytes(), resource.key.unwrap_or_default()] {
+    for part in [action.name().as_bytes(), resource.name.as_bytes(), resource.key.unwrap_or_default()] {
         hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
     }
     let share = if let Subject::Share(by) = question.subject { by.share } else { 0 };

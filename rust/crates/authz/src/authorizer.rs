@@ -103,8 +103,9 @@ impl Authorizer {
     pub(crate) fn judge(&self, question: &Question<'_>) -> Decision {
         let Some(engine) = &self.engine else { return without_relations(question.subject, &question.resource) };
         let moment = self.moment(question.context);
-        let unevaluated = Decision { verdict: Verdict::Deny, reason: Reason::Unevaluated, revision: engine.revision() };
-        let own = self.weigh(engine, question, &moment).unwrap_or(unevaluated);
+        let unevaluated =
+            |_| Decision { verdict: Verdict::Deny, reason: Reason::Unevaluated, revision: engine.revision() };
+        let own = self.weigh(engine, question, &moment).unwrap_or_else(unevaluated);
         match question.subject {
             Subject::Share(by) if own.allowed() => self.delegated(question, by, own),
             _ => own,
@@ -113,11 +114,13 @@ impl Authorizer {
 
     fn weigh(&self, engine: &Engine, question: &Question<'_>, moment: &Moment) -> Result<Decision, AuthzError> {
         let Question { subject, action, resource, .. } = question;
-        let said = self.beside(question, moment)?;
+        // Taken once for memberships and relations: a look at what is published costs as much as hashing a short key.
+        let root = engine.inner.root.load();
+        let said = self.beside_at(&root, question, moment)?;
         let who = Principal { admin: said.admin, ..principal(subject)? };
-        let permission = Permission::of_action(action.0);
+        let permission = action.permission();
         let spot = Spot::of(resource.bucket.map(|bucket| bucket.id), resource.key);
-        let answer = engine.check(who, permission, resource.tenant, spot, moment)?;
+        let answer = engine.check_at(&root, who, permission, resource.tenant, spot, moment)?;
         let decided = |verdict, reason| Ok(Decision { verdict, reason, revision: answer.revision });
         if let Some(reason) = said.denies {
             return decided(Verdict::Deny, reason);
@@ -226,7 +229,7 @@ mod tests {
         let bucket = BucketRecord { id: BucketId(7), tenant: TenantId(tenant), ..BucketRecord::default() };
         let (tenant, key) = (bucket.tenant, Some(&b"k"[..]));
         let resource = Resource { tenant, bucket: Some(&bucket), name: "b", key, object: None };
-        let action = Action("s3:GetObject");
+        let action = Action::GET_OBJECT;
         Authorizer::default().decide(&Question { subject, action, resource, context: &context, request: &NoRequest })
     }
 

@@ -5,25 +5,24 @@
 //! not belong here: how one policy or list is evaluated (`policy`, `acl`), where the values of condition keys come from
 //! (`facts`), relations.
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
-
 use panthera_meta::records::{BucketRecord, Ownership, PublicAccessBlock};
 
 use crate::acl::{self, Lists, Object, Who};
 use crate::authorizer::{Authorizer, restricted};
-use crate::decision::{Initiator, Question, Reason, Subject};
+use crate::decision::{Action, Initiator, Question, Reason, Subject};
 use crate::engine::Moment;
 use crate::error::AuthzError;
 use crate::facts::QuestionFacts;
 use crate::identity::Identity;
-use crate::policy::{self, Outcome, Policy};
+use crate::policy::{Outcome, Policy};
+use crate::root::Root;
 
 /// Actions by which the owner's administrators can undo any bucket policy, as the root user of an AWS account can.
-const POLICY_ACTIONS: [&str; 3] = ["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"];
+const POLICY_ACTIONS: [Action; 3] =
+    [Action::GET_BUCKET_POLICY, Action::PUT_BUCKET_POLICY, Action::DELETE_BUCKET_POLICY];
 
 /// What the initiator of an upload may do with it (AWS, "Multipart upload API and permissions").
-const UPLOAD_ACTIONS: [&str; 2] = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"];
+const UPLOAD_ACTIONS: [Action; 2] = [Action::ABORT_MULTIPART_UPLOAD, Action::LIST_MULTIPART_UPLOAD_PARTS];
 
 /// What the other sources say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,8 +61,16 @@ struct Account {
 impl Authorizer {
     /// Asks every source but relations. An error is a deny.
     pub(crate) fn beside(&self, question: &Question<'_>, moment: &Moment) -> Result<Said, AuthzError> {
+        match self.engine() {
+            Some(engine) => self.beside_at(&engine.inner.root.load(), question, moment),
+            None => self.beside_at(&Root::default(), question, moment),
+        }
+    }
+
+    /// The same, with the memberships of a root.
+    pub(crate) fn beside_at(&self, root: &Root, question: &Question<'_>, moment: &Moment) -> Result<Said, AuthzError> {
         let Question { subject, resource, .. } = question;
-        let identity = self.identities().map(|all| all.for_subject(subject, moment)).transpose()?;
+        let identity = self.identities().map(|all| all.at(root, subject, moment)).transpose()?;
         let identity = identity.as_deref();
         let facts = QuestionFacts::new(question, identity);
         let account = account(question, identity, &facts);
@@ -77,7 +84,7 @@ impl Authorizer {
         let Some(bucket) = resource.bucket else { return Ok(said) };
         let restricted = restricted(question);
         if let Some(bytes) = &bucket.policy {
-            let escapes = own && account.admin && POLICY_ACTIONS.contains(&question.action.0);
+            let escapes = own && account.admin && POLICY_ACTIONS.contains(&question.action);
             // What cannot be read may have said no.
             let outcome = Policy::new(bytes).map(|p| (p.evaluate(&facts.policy_question()), p.is_public()));
             match outcome {
@@ -112,7 +119,7 @@ impl Authorizer {
     /// Whether the question is about an upload of the subject's own: it initiated it, administers the account of who did,
     /// or owns the bucket. Who comes through a share owns what its account's users initiated through it.
     fn initiated(&self, question: &Question<'_>, admin: bool) -> Result<bool, AuthzError> {
-        let Some(lookup) = question.resource.object.filter(|_| UPLOAD_ACTIONS.contains(&question.action.0)) else {
+        let Some(lookup) = question.resource.object.filter(|_| UPLOAD_ACTIONS.contains(&question.action)) else {
             return Ok(false);
         };
         let Some(Initiator { user: initiator, through }) = lookup.initiator()? else { return Ok(false) };
@@ -136,7 +143,7 @@ impl Authorizer {
         facts: &QuestionFacts<'_>,
         said: &mut Said,
     ) -> Result<(), AuthzError> {
-        let action = question.action.0;
+        let action = question.action.name();
         let Some(need) = acl::needed(action) else { return Ok(()) };
         let who = match *question.subject {
             Subject::Anonymous | Subject::Share(_) => Who::Anonymous,
@@ -206,13 +213,4 @@ fn statement_of(outcome: Outcome) -> Option<u16> {
         Outcome::Deny(statement) | Outcome::Allow(statement) | Outcome::Delegate(statement) => Some(statement),
         Outcome::Neither => None,
     }
-}
-
-/// The number of an action for policies; `None` for what is none of S3's.
-pub(crate) fn action_number(name: &str) -> Option<u8> {
-    static NUMBERS: LazyLock<HashMap<&'static str, u8>> = LazyLock::new(|| {
-        let numbered = policy::ACTIONS.iter().zip(0..=u8::MAX);
-        numbered.map(|(name, number)| (*name, number)).collect()
-    });
-    NUMBERS.get(name.strip_prefix("s3:")?).copied()
 }

@@ -88,11 +88,16 @@ impl Bucket {
     /// The same for several names at once, so that their cache misses overlap.
     #[inline]
     pub(crate) fn find_all<'a, const N: usize>(&'a self, names: &[u128; N], views: &mut [Option<View<'a>>; N]) {
+        // Step by step for all: what one step reads depends on the step before, and on nothing of the other names.
         let first = names.map(|name| self.base.peek(name));
         let settled = self.is_settled();
-        for ((view, name), first) in views.iter_mut().zip(names).zip(first) {
+        let mut nodes = [None; N];
+        for ((node, name), first) in nodes.iter_mut().zip(names).zip(first) {
+            *node = self.base.find_from(*name, first);
+        }
+        for ((view, name), node) in views.iter_mut().zip(names).zip(nodes) {
             let fresh = if settled { None } else { self.find_fresh(*name) };
-            *view = fresh.or_else(|| self.base.find_from(*name, first).map(|node| self.base.view(node)));
+            *view = fresh.or_else(|| node.map(|node| self.base.view(node)));
         }
     }
 

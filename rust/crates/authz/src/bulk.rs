@@ -1,4 +1,7 @@
-//! Many keys of one bucket at once: what holds on a folder is evaluated once for all keys in it.
+//! Many keys of one bucket at once: what holds on a folder is evaluated once for all keys in it, and the objects' own
+//! places are looked for several at a time, so that their cache misses overlap.
+
+use std::collections::HashMap;
 
 use panthera_base::limits::KEY_BYTES;
 use panthera_base::{BucketId, TenantId};
@@ -6,13 +9,16 @@ use panthera_base::{BucketId, TenantId};
 use crate::engine::{Engine, Moment};
 use crate::error::AuthzError;
 use crate::eval::{AHEAD, Eval, State};
-use crate::hash::Walk;
-use crate::permission::Permission;
+use crate::hash::{ByName, Walk};
+use crate::permission::{Permission, Rule};
 use crate::ranges::anything_below;
 use crate::resolve::Principal;
 
 /// Keys seen in one folder after which it is worth asking whether any object in it has grants of its own.
 const WORTH_ASKING: usize = 32;
+
+/// Folders remembered for keys in no order: some MiB.
+const FOLDERS: usize = 1 << 16;
 
 /// Most keys of one call: what a caller holds in memory anyway, and some milliseconds of work.
 pub const BULK_KEYS: usize = 1_000_000;
@@ -24,22 +30,49 @@ struct Level<'k> {
     walk: Walk<'k>,
 }
 
-/// The way to the folder the last key lay in; keys that stand near one another share most of it.
-struct Trail<'k> {
-    key: &'k [u8],
-    levels: Vec<Level<'k>>,
+/// The folder of the present key.
+struct Folder<'k> {
+    path: &'k [u8],
+    state: State,
+    walk: Walk<'k>,
     seen: usize,
     /// Nothing below the folder is granted to the subject, so its verdict is every key's verdict.
     quiet: bool,
 }
 
+/// The way to the folder of a key; keys that stand near one another share most of it.
+#[derive(Default)]
+struct Trail<'k> {
+    key: &'k [u8],
+    levels: Vec<Level<'k>>,
+    /// Keys came in no order: folders are remembered by their names, for they come again.
+    scattered: bool,
+    known: HashMap<u128, State, ByName>,
+}
+
 impl<'k> Trail<'k> {
-    fn folder(&self) -> &'k [u8] {
-        self.levels.last().map_or(&[], |level| &self.key[..level.end])
+    /// Goes to the folder of a key that lies in another than `last`.
+    fn folder(&mut self, eval: &Eval<'_>, key: &'k [u8], path: &'k [u8], last: Option<&[u8]>) -> Folder<'k> {
+        self.scattered |= last.is_some_and(|last| path < last);
+        let (state, walk) = if self.scattered { self.leap(eval, key, path) } else { self.turn(eval, key) };
+        Folder { path, state, walk, seen: 0, quiet: false }
     }
 
-    /// Goes to another key's folder, from where the two ways part.
-    fn turn(&mut self, eval: &Eval<'_>, key: &'k [u8]) {
+    /// By name, if it is known.
+    fn leap(&mut self, eval: &Eval<'_>, key: &'k [u8], path: &[u8]) -> (State, Walk<'k>) {
+        let (walk, name) = eval.name.walk_to(key, path.len());
+        if let Some(&state) = self.known.get(&name) {
+            return (state, walk);
+        }
+        let (state, walk) = self.turn(eval, key);
+        if self.known.len() < FOLDERS {
+            self.known.insert(name, state);
+        }
+        (state, walk)
+    }
+
+    /// Level by level, from where the way parts from the last one.
+    fn turn(&mut self, eval: &Eval<'_>, key: &'k [u8]) -> (State, Walk<'k>) {
         let shared = self.key.iter().zip(key).take_while(|(a, b)| a == b).count();
         while self.levels.last().is_some_and(|level| level.end > shared) {
             self.levels.pop();
@@ -72,7 +105,40 @@ impl<'k> Trail<'k> {
                 break;
             }
         }
-        (self.key, self.seen, self.quiet) = (key, 0, false);
+        self.key = key;
+        (state, walk)
+    }
+}
+
+/// Objects whose own places are still to be looked at: the state of their folders, and where their verdicts go.
+struct Objects<'a> {
+    eval: Eval<'a>,
+    rule: Rule<'a>,
+    waiting: usize,
+    names: [u128; AHEAD],
+    folders: [(usize, State); AHEAD],
+}
+
+impl Objects<'_> {
+    fn push(&mut self, name: u128, folder: State, out: &mut Vec<bool>) {
+        (self.names[self.waiting], self.folders[self.waiting]) = (name, (out.len(), folder));
+        self.waiting += 1;
+        out.push(false);
+        if self.waiting == AHEAD {
+            self.settle(out);
+        }
+    }
+
+    fn settle(&mut self, out: &mut [bool]) {
+        let mut views = [None; AHEAD];
+        if let Some(bucket) = self.eval.bucket {
+            bucket.find_all(&self.names, &mut views);
+        }
+        for ((at, folder), view) in self.folders.iter().zip(views).take(self.waiting) {
+            let state = view.map_or(*folder, |view| folder.down(self.eval.gather(view)));
+            out[*at] = state.gives(self.rule);
+        }
+        self.waiting = 0;
     }
 }
 
@@ -96,7 +162,9 @@ impl Engine {
         let eval = pinned.eval();
         let rule = pinned.rule(permission);
         let probe = eval.bucket.is_some_and(|b| b.has_objects());
-        let mut trail = Trail { key: &[], levels: Vec::new(), seen: 0, quiet: false };
+        let (mut trail, mut here) = (Trail::default(), None::<Folder<'k>>);
+        let empty = [(0, State::default()); AHEAD];
+        let mut objects = Objects { eval, rule, waiting: 0, names: [0; AHEAD], folders: empty };
         for key in keys {
             if out.len() == BULK_KEYS {
                 return Err(AuthzError::Limit(format!("more than {BULK_KEYS} keys in a call")));
@@ -106,20 +174,22 @@ impl Engine {
                 continue;
             }
             let path = &key[..key.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1)];
-            if trail.levels.is_empty() || trail.folder() != path {
-                trail.turn(&eval, key);
+            let last = here.as_ref().map(|folder| folder.path);
+            if last != Some(path) {
+                here = Some(trail.folder(&eval, key, path, last));
             }
-            trail.seen += 1;
-            if trail.seen == WORTH_ASKING {
-                trail.quiet = probe && !anything_below(&eval, path);
+            let Some(folder) = &mut here else { continue };
+            folder.seen += 1;
+            if folder.seen == WORTH_ASKING {
+                folder.quiet = probe && !anything_below(&eval, path);
             }
-            let Some(folder) = trail.levels.last() else { continue };
-            let state = match probe && !trail.quiet {
-                true => eval.below(folder.state, &folder.walk.beside(key)),
-                false => folder.state,
-            };
-            out.push(state.gives(rule));
+            if probe && !folder.quiet {
+                objects.push(folder.walk.beside(key).object(), folder.state, out);
+            } else {
+                out.push(folder.state.gives(rule));
+            }
         }
+        objects.settle(out);
         Ok(pinned.root.revision)
     }
 }

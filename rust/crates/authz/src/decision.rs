@@ -9,6 +9,8 @@ use panthera_meta::records::{BucketRecord, ThroughShare};
 
 use crate::audit_writer::Trail;
 use crate::delegation::Delegation;
+use crate::permission::Permission;
+use crate::policy;
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,9 +42,71 @@ impl Subject {
     }
 }
 
-/// What is asked for: Amazon's action name (`s3:GetObject`), interned when the table of operations is loaded.
+/// What is asked for: Amazon's action name (`s3:GetObject`) and what follows from it. Looked up once, when the table of
+/// operations is loaded or this is compiled: a decision compares no names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Action(pub &'static str);
+pub struct Action {
+    name: &'static str,
+    number: Option<u8>,
+    permission: Permission,
+}
+
+impl Action {
+    /// Create a bucket.
+    pub const CREATE_BUCKET: Self = Self::named("s3:CreateBucket");
+    /// Read a bucket's policy.
+    pub const GET_BUCKET_POLICY: Self = Self::named("s3:GetBucketPolicy");
+    /// Write a bucket's policy.
+    pub const PUT_BUCKET_POLICY: Self = Self::named("s3:PutBucketPolicy");
+    /// Remove a bucket's policy.
+    pub const DELETE_BUCKET_POLICY: Self = Self::named("s3:DeleteBucketPolicy");
+    /// See the names in a bucket.
+    pub const LIST_BUCKET: Self = Self::named("s3:ListBucket");
+    /// See which buckets there are.
+    pub const LIST_ALL_MY_BUCKETS: Self = Self::named("s3:ListAllMyBuckets");
+    /// Read an object.
+    pub const GET_OBJECT: Self = Self::named("s3:GetObject");
+    /// Read a named version of an object.
+    pub const GET_OBJECT_VERSION: Self = Self::named("s3:GetObjectVersion");
+    /// Drop an upload by parts.
+    pub const ABORT_MULTIPART_UPLOAD: Self = Self::named("s3:AbortMultipartUpload");
+    /// See the parts of an upload.
+    pub const LIST_MULTIPART_UPLOAD_PARTS: Self = Self::named("s3:ListMultipartUploadParts");
+    /// See which uploads there are in a bucket.
+    pub const LIST_BUCKET_MULTIPART_UPLOADS: Self = Self::named("s3:ListBucketMultipartUploads");
+    /// Read an object's tags.
+    pub const GET_OBJECT_TAGGING: Self = Self::named("s3:GetObjectTagging");
+    /// Read the tags of a named version of an object.
+    pub const GET_OBJECT_VERSION_TAGGING: Self = Self::named("s3:GetObjectVersionTagging");
+    /// Write an object's tags.
+    pub const PUT_OBJECT_TAGGING: Self = Self::named("s3:PutObjectTagging");
+    /// Write an object.
+    pub const PUT_OBJECT: Self = Self::named("s3:PutObject");
+    /// Delete an object.
+    pub const DELETE_OBJECT: Self = Self::named("s3:DeleteObject");
+    /// Delete a named version of an object for good.
+    pub const DELETE_OBJECT_VERSION: Self = Self::named("s3:DeleteObjectVersion");
+
+    /// The action of a name, which need not be one of S3's.
+    pub const fn named(name: &'static str) -> Self {
+        Self { name, number: policy::action_number(name), permission: Permission::of_action(name) }
+    }
+
+    /// Amazon's name of it.
+    pub const fn name(self) -> &'static str {
+        self.name
+    }
+
+    /// What policies call it; `None` for what is none of S3's.
+    pub const fn number(self) -> Option<u8> {
+        self.number
+    }
+
+    /// What relations must give for it.
+    pub const fn permission(self) -> Permission {
+        self.permission
+    }
+}
 
 /// What it is asked on. `bucket` is `None` for actions of the service (ListBuckets, CreateBucket).
 #[derive(Clone, Copy)]

@@ -188,14 +188,27 @@ impl Engine {
         spot: Spot<'_>,
         moment: &Moment,
     ) -> Result<Answer, AuthzError> {
+        self.check_at(&self.inner.root.load(), principal, permission, tenant, spot, moment)
+    }
+
+    /// The same at a root that was published a moment ago.
+    #[inline]
+    pub(crate) fn check_at(
+        &self,
+        root: &Root,
+        principal: Principal,
+        permission: Permission,
+        tenant: TenantId,
+        spot: Spot<'_>,
+        moment: &Moment,
+    ) -> Result<Answer, AuthzError> {
         spot.validate()?;
         let inner = &*self.inner;
-        let root = inner.root.load();
         let bucket = spot.bucket().and_then(|b| root.bucket(tenant, b)).map(|b| &**b);
-        let name = inner.verdicts.name(&root, principal, permission, tenant, spot);
+        let name = inner.verdicts.name(root, principal, permission, tenant, spot);
         if let Some(name) = name {
             let since = root.changed(tenant, bucket);
-            if let Some(known) = inner.verdicts.get(name, since, &root, moment.now) {
+            if let Some(known) = inner.verdicts.get(name, since, root, moment.now) {
                 return Ok(known);
             }
         }

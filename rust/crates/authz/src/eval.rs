@@ -191,16 +191,4 @@ impl<'a> Eval<'a> {
             }
         }
     }
-
-    /// On the object at which a walk ends, given its folder's state.
-    #[inline]
-    pub(crate) fn below(&self, folder: State, walk: &Walk<'_>) -> State {
-        match self.bucket {
-            Some(bucket) if bucket.has_objects() => match bucket.find(walk.object()) {
-                Some(view) => folder.down(self.gather(view)),
-                None => folder,
-            },
-            _ => folder,
-        }
-    }
 }

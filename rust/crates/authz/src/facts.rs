@@ -7,7 +7,6 @@ use std::cell::OnceCell;
 
 use panthera_base::TenantId;
 
-use crate::beside::action_number;
 use crate::decision::{ObjectAccess, Question, Subject};
 use crate::error::AuthzError;
 use crate::identity::Identity;
@@ -49,7 +48,7 @@ impl<'a> QuestionFacts<'a> {
         };
         policy::Question {
             principal,
-            action: action_number(self.question.action.0).unwrap_or(UNKNOWN_ACTION),
+            action: self.question.action.number().unwrap_or(UNKNOWN_ACTION),
             bucket: (!resource.name.is_empty()).then_some(resource.name),
             key: resource.key,
             facts: self,

@@ -3,7 +3,7 @@
 //! SipHash with a random key per process: who does not know the key cannot search for a collision, and by chance two
 //! of 2^32 names agree in 96 bits with odds of 2^-33.
 
-use std::hash::Hasher;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
@@ -51,9 +51,37 @@ impl HashKey {
         hasher.finish128().as_u128()
     }
 
+    /// Stands at once in the folder whose path is so many bytes of a key; with the folder's name.
+    pub(crate) fn walk_to(self, key: &[u8], folder: usize) -> (Walk<'_>, u128) {
+        let mut hasher = SipHasher13::new_with_keys(self.keys.0, self.keys.1);
+        hasher.write(&key[..folder]);
+        (Walk { hasher, path: key, at: folder }, hasher.finish128().as_u128())
+    }
+
     /// Walks down a key.
     pub(crate) fn walk(self, path: &[u8]) -> Walk<'_> {
         Walk { hasher: SipHasher13::new_with_keys(self.keys.0, self.keys.1), path, at: 0 }
+    }
+}
+
+/// Keeps things by the names of places, which are hashes already.
+pub(crate) type ByName = BuildHasherDefault<NameHasher>;
+
+/// Takes a name as it is.
+#[derive(Default)]
+pub(crate) struct NameHasher(u64);
+
+impl Hasher for NameHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.0 = self.0.rotate_left(8) ^ u64::from(byte));
+    }
+
+    fn write_u128(&mut self, name: u128) {
+        self.0 = name as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
@@ -102,6 +130,8 @@ mod tests {
         }
         assert_eq!(walk.next_prefix(), None);
         assert_eq!(walk.object(), key.place(b"a//b/c", true));
+        let (there, name) = key.walk_to(b"a//b/c", 5);
+        assert_eq!((there.object(), name), (walk.object(), key.place(b"a//b/", false)));
     }
 
     #[test]

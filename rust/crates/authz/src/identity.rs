@@ -21,6 +21,7 @@ use crate::engine::{Engine, Moment};
 use crate::error::AuthzError;
 use crate::model::{Grantee, Kind};
 use crate::resolve::{Depends, memberships};
+use crate::root::Root;
 use crate::sync::{ArcSwapOption, AtomicU64, Guard, Ordering};
 
 /// Kinds of rows that identities are read from.
@@ -180,12 +181,17 @@ impl Identities {
     /// Who a subject is and which policies apply to it. An error, of a store, of damaged rows, of a user that is disabled
     /// or missing, must deny.
     pub fn for_subject(&self, subject: &Subject, moment: &Moment) -> Result<Held, AuthzError> {
+        self.at(&self.engine.inner.root.load(), subject, moment)
+    }
+
+    /// The same with the memberships of a root that was published a moment ago.
+    pub(crate) fn at(&self, root: &Root, subject: &Subject, moment: &Moment) -> Result<Held, AuthzError> {
         let Subject::User { tenant, user, .. } = *subject else { return Ok(Held(Inner::Nobody)) };
         // Before the snapshot: an entry may be older than its stamp says, never newer.
         let generation = self.generation.load(Ordering::Acquire);
         let place = &self.users[spread(tenant.0, user.0) % self.users.len()];
         let kept = place.load();
-        let memberships = self.engine.membership_stamp();
+        let (_, memberships) = root.membership();
         let fits = |kept: &Arc<KeptIdentity>| {
             kept.user == (tenant, user)
                 && kept.generation == generation
@@ -313,11 +319,6 @@ fn read_holding(
 }
 
 impl Engine {
-    /// What the memberships are stamped with now.
-    fn membership_stamp(&self) -> (u64, u64) {
-        self.inner.root.load().membership().1
-    }
-
     /// The groups of its own tenant that a user is in, ascending, and whether surely; what that depends on; and the stamp
     /// of the memberships. Another tenant's group gives its members nothing here: its owner could take away, too.
     #[allow(clippy::type_complexity)]

@@ -160,7 +160,7 @@ impl Authorizer {
 /// uploaded to it.
 fn shown_by(bucket: &BucketRecord, action: Action) -> Permission {
     match bucket.listing {
-        ListingMode::Filtered if action.0 != "s3:ListBucketMultipartUploads" => Permission::Discover,
+        ListingMode::Filtered if action != Action::LIST_BUCKET_MULTIPART_UPLOADS => Permission::Discover,
         ListingMode::Filtered | ListingMode::Strict => Permission::List,
     }
 }

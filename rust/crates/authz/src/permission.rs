@@ -144,36 +144,38 @@ impl Permission {
 
     /// What one of Amazon's actions needs. An action that is not named here configures something: it needs `Manage`,
     /// so that forgetting one closes and never opens.
-    pub fn of_action(action: &str) -> Self {
-        match action {
-            "s3:GetObject"
-            | "s3:GetObjectVersion"
-            | "s3:GetObjectAttributes"
-            | "s3:GetObjectVersionAttributes"
-            | "s3:GetObjectTagging"
-            | "s3:GetObjectVersionTagging"
-            | "s3:GetObjectTorrent"
-            | "s3:GetObjectVersionTorrent" => Self::Read,
-            "s3:PutObject"
-            | "s3:PutObjectTagging"
-            | "s3:PutObjectVersionTagging"
-            | "s3:DeleteObjectTagging"
-            | "s3:DeleteObjectVersionTagging"
-            | "s3:RestoreObject" => Self::Write,
+    pub const fn of_action(action: &str) -> Self {
+        match action.as_bytes() {
+            b"s3:GetObject"
+            | b"s3:GetObjectVersion"
+            | b"s3:GetObjectAttributes"
+            | b"s3:GetObjectVersionAttributes"
+            | b"s3:GetObjectTagging"
+            | b"s3:GetObjectVersionTagging"
+            | b"s3:GetObjectTorrent"
+            | b"s3:GetObjectVersionTorrent" => Self::Read,
+            b"s3:PutObject"
+            | b"s3:PutObjectTagging"
+            | b"s3:PutObjectVersionTagging"
+            | b"s3:DeleteObjectTagging"
+            | b"s3:DeleteObjectVersionTagging"
+            | b"s3:RestoreObject" => Self::Write,
             // What others upload is theirs (`beside` has the initiator's own right): to write is not enough.
-            "s3:DeleteObject" | "s3:AbortMultipartUpload" => Self::Delete,
-            "s3:DeleteObjectVersion" => Self::DeleteVersion,
-            "s3:ListBucket"
-            | "s3:ListBucketVersions"
-            | "s3:ListBucketMultipartUploads"
-            | "s3:ListMultipartUploadParts" => Self::List,
-            "s3:GetObjectAcl" | "s3:GetObjectVersionAcl" | "s3:PutObjectAcl" | "s3:PutObjectVersionAcl" => Self::Share,
-            "s3:GetObjectRetention"
-            | "s3:PutObjectRetention"
-            | "s3:GetObjectLegalHold"
-            | "s3:PutObjectLegalHold"
-            | "s3:BypassGovernanceRetention" => Self::Compliance,
-            "s3:GetBucketLocation" => Self::Know,
+            b"s3:DeleteObject" | b"s3:AbortMultipartUpload" => Self::Delete,
+            b"s3:DeleteObjectVersion" => Self::DeleteVersion,
+            b"s3:ListBucket"
+            | b"s3:ListBucketVersions"
+            | b"s3:ListBucketMultipartUploads"
+            | b"s3:ListMultipartUploadParts" => Self::List,
+            b"s3:GetObjectAcl" | b"s3:GetObjectVersionAcl" | b"s3:PutObjectAcl" | b"s3:PutObjectVersionAcl" => {
+                Self::Share
+            }
+            b"s3:GetObjectRetention"
+            | b"s3:PutObjectRetention"
+            | b"s3:GetObjectLegalHold"
+            | b"s3:PutObjectLegalHold"
+            | b"s3:BypassGovernanceRetention" => Self::Compliance,
+            b"s3:GetBucketLocation" => Self::Know,
             _ => Self::Manage,
         }
     }

@@ -9,7 +9,6 @@ use crate::decision::{Decision, Question, Reason};
 use crate::engine::{Moment, Spot};
 use crate::error::AuthzError;
 use crate::explain::Granted;
-use crate::permission::Permission;
 use crate::policy::Policy;
 use crate::resolve::Principal;
 
@@ -49,7 +48,7 @@ impl Authorizer {
             Reason::Granted | Reason::Denied => {
                 let resource = &question.resource;
                 let who = Principal { admin: said.admin, ..principal(question.subject)? };
-                let permission = Permission::of_action(question.action.0);
+                let permission = question.action.permission();
                 let spot = Spot::of(resource.bucket.map(|bucket| bucket.id), resource.key);
                 let explained = engine.explain(who, permission, resource.tenant, spot, &moment)?;
                 Ok(Reasons { tuple: explained.deciding, ..nothing })

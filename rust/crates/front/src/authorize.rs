@@ -21,11 +21,7 @@ use crate::pipeline::{Blocked, Known, Matched, Peer};
 use crate::server::Shared;
 use crate::table::{Asks, Auth, Reveal};
 
-pub(crate) const CREATE_BUCKET: Action = Action("s3:CreateBucket");
-const PUT_OBJECT: Action = Action("s3:PutObject");
-const GET_OBJECT: Action = Action("s3:GetObject");
 const TAGGING: HeaderName = HeaderName::from_static("x-amz-tagging");
-const LIST_BUCKET: Action = Action("s3:ListBucket");
 
 /// What the server knows of the request, for step 5 and for what operations ask further.
 pub(crate) fn context(shared: &Shared, matched: &Matched<'_>, known: &Known, peer: &Peer) -> Context {
@@ -83,7 +79,8 @@ pub(crate) fn authorize(
     head: &http::request::Parts,
     context: &Context,
 ) -> S3Result<Granted> {
-    let bucket = known.bucket.as_ref().map(|(record, _)| record).filter(|_| matched.row.action != CREATE_BUCKET);
+    let bucket =
+        known.bucket.as_ref().map(|(record, _)| record).filter(|_| matched.row.action != Action::CREATE_BUCKET);
     let named = matched.address.scope.has_key() || matched.row.auth == Auth::Form;
     let key = named.then_some(matched.address.key.as_slice());
     let subject = &known.identity.caller.subject;
@@ -135,7 +132,8 @@ fn permitted(
     let mut visible = None;
     for action in asked {
         // What is created is not what is stored under the key so far; its conditions are about that.
-        let stored = stored.as_ref().filter(|_| matched.row.action != PUT_OBJECT || action == GET_OBJECT);
+        let stored =
+            stored.as_ref().filter(|_| matched.row.action != Action::PUT_OBJECT || action == Action::GET_OBJECT);
         let object = stored.map(|object| object as &dyn ObjectLookup);
         let object = object.or(upload.as_ref().map(|upload| upload as &dyn ObjectLookup));
         let resource = Resource { tenant, bucket, name, key, object };
@@ -143,7 +141,7 @@ fn permitted(
         match listing {
             Listing::Denied(decision) if matched.row.auth != Auth::None => {
                 let refused = S3Error::new(ErrorCode::AccessDenied).detail(format_args!("{:?}", decision.reason));
-                let write = Question { subject, action: PUT_OBJECT, resource, context, request };
+                let write = Question { subject, action: Action::PUT_OBJECT, resource, context, request };
                 let missing = missing_all_the_same(shared, matched, known, context, stored);
                 return Err(missing.or_else(|| no_upload(shared, upload.as_ref(), &write)).unwrap_or(refused));
             }
@@ -299,6 +297,6 @@ impl Concealed {
         let Self { subject, bucket, name, key, context } = self;
         let resource = Resource { tenant: bucket.tenant, bucket: Some(bucket), name, key: Some(key), object: None };
         let request = ListsKey(std::str::from_utf8(key).unwrap_or_default());
-        shared.authz.reveals(&Question { subject, action: LIST_BUCKET, resource, context, request: &request })
+        shared.authz.reveals(&Question { subject, action: Action::LIST_BUCKET, resource, context, request: &request })
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
-use panthera_authz::{Context, Subject};
+use panthera_authz::{Action, Context, Subject};
 use panthera_base::{ErrorCode, S3Error, S3Result, Timestamp};
 use panthera_meta::records::BucketRecord;
 use panthera_meta::{Snapshot, keys};
@@ -21,7 +21,7 @@ use crate::account::Receipt;
 use crate::address::{self, Address, Client};
 use crate::audit::{self, About};
 use crate::authenticate::Identity;
-use crate::authorize::{CREATE_BUCKET, Concealed, Granted, authorize, context};
+use crate::authorize::{Concealed, Granted, authorize, context};
 use crate::body::Body;
 use crate::buckets::Buckets;
 use crate::connection::Connection;
@@ -358,7 +358,7 @@ fn find_bucket(
             Ok(Some((record, raw)))
         }
         // The bucket of CreateBucket need not exist, nor need that of a row which asks nobody who they are.
-        None if matched.row.action == CREATE_BUCKET || matched.row.auth == Auth::None => Ok(None),
+        None if matched.row.action == Action::CREATE_BUCKET || matched.row.auth == Auth::None => Ok(None),
         None => Err(S3Error::new(ErrorCode::NoSuchBucket).field("BucketName", address.bucket.clone())),
     }
 }

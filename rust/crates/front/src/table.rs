@@ -178,7 +178,7 @@ impl Operation {
     /// What one of its actions asks. Only the operations that list can show a part; to others (HeadBucket) the right to
     /// list is the right to know of the bucket.
     pub fn asks(&self, action: Action) -> Asks {
-        match (action.0, self.kind) {
+        match (action.name(), self.kind) {
             ("s3:ListBucket" | "s3:ListBucketVersions" | "s3:ListBucketMultipartUploads", Kind::Native(_)) => {
                 Asks::Names
             }
@@ -209,7 +209,7 @@ impl Operation {
 }
 
 fn also((what, action): &(String, String)) -> Also {
-    let action = Action(intern(action));
+    let action = Action::named(intern(action));
     match (what.split_at_checked(1), what.strip_suffix(['*', '='])) {
         (Some(("?", key)), _) => Also::Instead(key.to_owned(), action),
         (Some((sign @ ("+" | "-"), key)), _) => Also::Query(key.to_owned(), sign == "+", action),
@@ -433,7 +433,7 @@ fn compile(index: usize, row: &Row) -> Result<Operation, String> {
         log_name: format!("REST.{method}.{log_noun}"),
         method,
         scope,
-        action: Action(intern(&row.action)),
+        action: Action::named(intern(&row.action)),
         reveal: match row.reveal.as_str() {
             "404" => Reveal::ToListers,
             "403" => Reveal::ToAllowed,

@@ -236,7 +236,8 @@ fn what_a_request_carries_adds_what_is_asked() {
     let table = Table::load(&[Row { also, ..row("GetObject", "GET object", "versionId") }]).unwrap();
     let asked = |sent: &[(&'static str, &'static str)], text: &str| -> String {
         let headers = sent.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        let actions: Vec<&str> = table.operations()[0].actions(&headers, &query(text)).map(|action| action.0).collect();
+        let actions: Vec<&str> =
+            table.operations()[0].actions(&headers, &query(text)).map(|action| action.name()).collect();
         actions.join(" ").replace("s3:", "")
     };
     assert_eq!(asked(&[], ""), "GetObject Current");

@@ -336,10 +336,10 @@ impl Call {
     }
 
     /// The question whether the caller may do something in the bucket of this call.
-    pub(crate) fn question(&self, action: &'static str) -> Question<'_> {
+    pub(crate) fn question(&self, action: Action) -> Question<'_> {
         let (tenant, name) = (self.bucket.tenant, &*self.bucket_name);
         let resource = Resource { tenant, bucket: Some(&self.bucket), name, key: None, object: None };
-        let (subject, action) = (&self.caller.subject, Action(action));
+        let subject = &self.caller.subject;
         Question { subject, action, resource, context: &self.context, request: self }
     }
 }

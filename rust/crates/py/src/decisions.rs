@@ -45,7 +45,7 @@ impl Core {
             Kind::Share => Subject::Share(self.delegation(who)?),
             _ => return Err(invalid(format!("{who} sends no requests"))),
         };
-        let action = known(action).ok_or_else(|| invalid(format!("{action} is no action of S3")))?;
+        let action = known(action).map(Action::named).ok_or_else(|| invalid(format!("{action} is no action of S3")))?;
         let bucket = BucketRecord::decode(&record).map_err(|error| invalid(error.to_string()))?;
         let when = moment(when)?;
         let source = when.facts.source_ip.unwrap_or(NOWHERE);
@@ -57,9 +57,8 @@ impl Core {
             bucket: Some(&bucket),
             name: &name,
             key: key.as_deref(),
-            object: stored.as_ref().filter(|_| action != "s3:PutObject").map(|object| object as &dyn ObjectLookup),
+            object: stored.as_ref().filter(|_| action != Action::PUT_OBJECT).map(|object| object as &dyn ObjectLookup),
         };
-        let action = Action(action);
         let question = Question { subject: &subject, action, resource, context: &context, request: &NoRequest };
         let found = self.authz.explain(&question).map_err(raised)?;
         let statement = found.statement.map(|Statement { policy, group, sid, index }| (policy, group, sid, index));

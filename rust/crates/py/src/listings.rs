@@ -50,10 +50,10 @@ impl Core {
         let known: Vec<u8> = py.detach(|| {
             let none = Resource { tenant: own, bucket: None, name: "", key: None, object: None };
             let (subject, context, request) = (&subject, &context, &NoRequest);
-            let action = Action("s3:ListAllMyBuckets");
+            let action = Action::LIST_ALL_MY_BUCKETS;
             let all = self.authz.decide(&Question { subject, action, resource: none, context, request }).allowed();
             let one = |(name, record): &(String, BucketRecord)| {
-                let (action, tenant) = (Action("s3:ListBucket"), record.tenant);
+                let (action, tenant) = (Action::LIST_BUCKET, record.tenant);
                 let resource = Resource { tenant, bucket: Some(record), name, key: None, object: None };
                 let asked = Question { subject, action, resource, context, request };
                 (all && tenant == own) || self.authz.knows(&asked).allowed()

@@ -44,7 +44,7 @@ pub fn decisions(meta: &Arc<Memory>, world: &mut World) -> Outcome {
             let subject = Subject::User { tenant: HOME, user: UserId(user.id()), admin };
             let (tenant, key) = (HOME, Some(&**key));
             let resource = Resource { tenant, bucket: Some(bucket), name: "photos", key, object: None };
-            let (action, request) = (Action("s3:GetObject"), &NoRequest);
+            let (action, request) = (Action::GET_OBJECT, &NoRequest);
             let question = Question { subject: &subject, action, resource, context: &context, request };
             std::hint::black_box(authorizer.decide(&question));
         }

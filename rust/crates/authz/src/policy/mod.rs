@@ -50,7 +50,7 @@ mod value;
 use panthera_base::{TenantId, UserId};
 
 use self::condition::{and, evaluate};
-use self::pattern::{Matched, Mode, Path, matches};
+use self::pattern::{Matched, Mode, Path, begins, matches};
 use self::reader::Reader;
 use crate::condition::Tri;
 
@@ -340,9 +340,12 @@ fn resource(rest: &mut Reader<'_>, question: &Question<'_>, found: bool) -> Opti
         2 => {
             let (name, pattern) = (rest.sized()?, rest.sized()?);
             match (bucket, question.key) {
-                (Some(bucket), Some(key)) if !found && bucket == name => {
-                    matches(pattern, &key, Mode::Text, question.facts)?
-                }
+                // Most statements are about other prefixes, and most of a bucket's policy about its own name: the key first.
+                (Some(bucket), Some(key)) if !found => match begins(pattern, key) {
+                    Some(begins) => said(begins && bucket == name),
+                    None if bucket == name => matches(pattern, &key, Mode::Text, question.facts)?,
+                    None => Matched::No,
+                },
                 _ => Matched::No,
             }
         }

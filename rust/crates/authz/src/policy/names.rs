@@ -4,10 +4,29 @@
 
 /// The number of an action, for [`super::Question`]. Takes Amazon's spelling, `s3:GetObject`; look it up once, not at
 /// every request.
-pub fn action_number(name: &str) -> Option<u8> {
-    let name = name.strip_prefix("s3:")?;
-    ACTIONS.iter().position(|known| *known == name).and_then(|at| u8::try_from(at).ok())
+pub const fn action_number(name: &str) -> Option<u8> {
+    let Some((b"s3:", name)) = name.as_bytes().split_first_chunk() else { return None };
+    let mut number = 0;
+    while number < ACTIONS.len() {
+        if same(ACTIONS[number].as_bytes(), name) {
+            return Some(number as u8);
+        }
+        number += 1;
+    }
+    None
 }
+
+/// `==`, which slices do not have while compiling.
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    let mut at = 0;
+    while at < a.len() && at < b.len() && a[at] == b[at] {
+        at += 1;
+    }
+    at == a.len() && at == b.len()
+}
+
+/// Every number is a byte, and one is left for what is no action of S3's.
+const _: () = assert!(ACTIONS.len() < u8::MAX as usize);
 
 /// The names of actions without `s3:`; the index is the number.
 #[rustfmt::skip]

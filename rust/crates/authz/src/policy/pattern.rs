@@ -88,6 +88,18 @@ impl Text for Path<'_> {
     }
 }
 
+/// Of a pattern that is a literal and one `*`, as most are: whether the text matches. `None`: it is another pattern.
+#[inline]
+pub(super) fn begins(pattern: &[u8], text: &[u8]) -> Option<bool> {
+    let mut tokens = Reader(pattern);
+    let literal = tokens.u8().filter(|&kind| kind == LITERAL).and_then(|_| tokens.sized())?;
+    if tokens.0 != [STAR] {
+        return None;
+    }
+    // Two prefixes mostly part early: the first byte saves the call that compares the rest.
+    Some(literal.first().is_none_or(|first| text.first() == Some(first)) && text.starts_with(literal))
+}
+
 /// Whether the text matches. `None`: the pattern's bytes are damaged.
 pub(super) fn matches(pattern: &[u8], text: &impl Text, mode: Mode, facts: &dyn Facts) -> Option<Matched> {
     let mut expanded = Vec::new();

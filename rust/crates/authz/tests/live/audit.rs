@@ -206,8 +206,7 @@ fn request(authz: &Authorizer, subject: &Subject, id: &str, key: &str) -> (Decis
     let bucket = BucketRecord { id: BUCKET, tenant: HOME, ..BucketRecord::default() };
     let (key, name) = (Some(key.as_bytes()), "photos");
     let resource = Resource { tenant: HOME, bucket: Some(&bucket), name, key, object: None };
-    let question =
-        Question { subject, action: Action("s3:GetObject"), resource, context: &context, request: &NoRequest };
+    let question = Question { subject, action: Action::GET_OBJECT, resource, context: &context, request: &NoRequest };
     let decision = authz.decide(&question);
     assert_eq!(authz.decide(&question).allowed(), decision.allowed(), "asked twice, written once");
     (decision, context.trail.map_or(Ok(()), |trail| wait(trail.settled())))
@@ -514,7 +513,7 @@ fn as_many_wait_as_the_queue_holds_and_one_more_is_told_to_slow_down() {
         let context = Context { trail: Some(trail.clone()), ..Context::at(Timestamp(7), [192, 0, 2, 1].into(), false) };
         let bucket = BucketRecord { id: BUCKET, tenant: HOME, ..BucketRecord::default() };
         let resource = Resource { tenant: HOME, bucket: Some(&bucket), name: "b", key: Some(b"k"), object: None };
-        let (subject, action) = (&stranger(), Action("s3:GetObject"));
+        let (subject, action) = (&stranger(), Action::GET_OBJECT);
         authz.decide(&Question { subject, action, resource, context: &context, request: &NoRequest }).reason
     };
     // The first is taken off the queue by the thread, which then waits for the store.
@@ -570,7 +569,7 @@ fn what_was_refused_without_a_decision_is_written_down_each_share_once() {
     for (share, bearer) in [(5, None), (6, Some((AWAY, UserId(3)))), (5, None)] {
         let by = Delegation { tenant: HOME, share, creator: UserId(3), creator_admin: false, bearer };
         let resource = Resource { tenant: HOME, bucket: None, name: "photos", key: None, object: None };
-        let (subject, action) = (&Subject::Share(by), Action("s3:ListBucket"));
+        let (subject, action) = (&Subject::Share(by), Action::LIST_BUCKET);
         let question = Question { subject, action, resource, context: &context, request: &NoRequest };
         trail.refuse(&question, Reason::ShareRevoked);
     }
@@ -583,7 +582,7 @@ fn what_was_refused_without_a_decision_is_written_down_each_share_once() {
     trail.refuse(
         &Question {
             subject: &Subject::Anonymous,
-            action: Action("s3:GetObject"),
+            action: Action::GET_OBJECT,
             resource: Resource { tenant: HOME, bucket: None, name: "photos", key: None, object: None },
             context: &context,
             request: &NoRequest,

@@ -199,7 +199,7 @@ impl Case {
             object: Some(&self.object),
         };
         let request = &NoRequest;
-        ask(&Question { subject: &self.subject, action: Action(action), resource, context: &context, request })
+        ask(&Question { subject: &self.subject, action: Action::named(action), resource, context: &context, request })
     }
 
     fn reads(&self, authorizer: &Authorizer) -> Reason {

@@ -52,7 +52,7 @@ fn everybody_who_signs_may_ask_which_buckets_there_are() {
     let authorizer = Authorizer::with(engine.clone());
     let asks = |subject: &Subject| {
         let resource = Resource { tenant: HOME, bucket: None, name: "", key: None, object: None };
-        let (action, context) = (Action("s3:ListAllMyBuckets"), context());
+        let (action, context) = (Action::LIST_ALL_MY_BUCKETS, context());
         let question = Question { subject, action, resource, context: &context, request: &NoRequest };
         let decision = authorizer.asks_for_buckets(&question);
         (decision.allowed(), decision.reason)

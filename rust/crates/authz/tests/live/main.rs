@@ -245,7 +245,7 @@ fn question<'a>(
     use panthera_authz::{Action, NoRequest, Question, Resource};
     let key = key.map(str::as_bytes);
     let resource = Resource { tenant: HOME, bucket: Some(bucket), name: "b", key, object: None };
-    Question { subject, action: Action(action), resource, context, request: &NoRequest }
+    Question { subject, action: Action::named(action), resource, context, request: &NoRequest }
 }
 
 #[test]

@@ -34,10 +34,10 @@ struct Named {
 
 impl Named {
     /// What is asked of it.
-    fn action(&self) -> &'static str {
+    fn action(&self) -> Action {
         match self.wanted {
-            Wanted::Current => "s3:GetObject",
-            Wanted::Null | Wanted::Version(_) => "s3:GetObjectVersion",
+            Wanted::Current => Action::GET_OBJECT,
+            Wanted::Null | Wanted::Version(_) => Action::GET_OBJECT_VERSION,
         }
     }
 }
@@ -114,7 +114,7 @@ impl ObjectService {
         let Some(mount) = mounts.covering(&named.source.key) else { return Ok(named) };
         let place = (&*named.source.bucket, &*named.source.key);
         let found = mount.resolve(&self.authz, snapshot, &call.caller.subject, place, call.now);
-        let found = found.map_err(|refusal| refusal.told(&call.context, Action(named.action())))?;
+        let found = found.map_err(|refusal| refusal.told(&call.context, named.action()))?;
         named.source.bucket = found.standing.record.bucket_name;
         named.source.key = found.key;
         named.bucket = BucketRecord::clone(&found.standing.bucket);
@@ -136,14 +136,14 @@ impl ObjectService {
         }
         let stored = StoredObject::new(&*self.meta, bucket, key, version.as_deref());
         let read = match source.by_version {
-            false => "s3:GetObjectTagging",
-            true => "s3:GetObjectVersionTagging",
+            false => Action::GET_OBJECT_TAGGING,
+            true => Action::GET_OBJECT_VERSION_TAGGING,
         };
         let (tenant, name, key) = (bucket.tenant, &*source.name, Some(&**key));
         let resource = Resource { tenant, bucket: Some(bucket), name, key, object: Some(&stored) };
         let question = call.question(read);
         let from = Question { subject: source.share.as_ref().unwrap_or(question.subject), resource, ..question };
-        let question = call.question("s3:PutObjectTagging");
+        let question = call.question(Action::PUT_OBJECT_TAGGING);
         let request = &Copied { call, tags: &record.tags };
         let to = Question { resource: Resource { key: Some(&call.key), ..question.resource }, request, ..question };
         if self.authz.decide(&from).allowed() && self.authz.decide(&to).allowed() {
@@ -158,7 +158,7 @@ impl ObjectService {
         if named.share.is_some() {
             return ErrorCode::NoSuchKey.into();
         }
-        if self.may(named, "s3:ListBucket", None, call).is_none() {
+        if self.may(named, Action::LIST_BUCKET, None, call).is_none() {
             return ErrorCode::AccessDenied.into();
         }
         let key = String::from_utf8_lossy(&named.source.key);
@@ -169,12 +169,12 @@ impl ObjectService {
     }
 
     /// `None`: no. Else the version that was decided about, where the decision looked at one.
-    fn may(&self, named: &Named, action: &'static str, key: Option<&[u8]>, call: &Call) -> Option<Option<Ordinal>> {
+    fn may(&self, named: &Named, action: Action, key: Option<&[u8]>, call: &Call) -> Option<Option<Ordinal>> {
         let Named { source, bucket, .. } = named;
         let stored = StoredObject::new(&*self.meta, bucket, &source.key, source.version.as_deref());
         let object = key.is_some().then_some(&stored as &dyn ObjectLookup);
         let resource = Resource { tenant: bucket.tenant, bucket: Some(bucket), name: &source.bucket, key, object };
-        let question = Question { action: Action(action), resource, ..call.question(action) };
+        let question = Question { resource, ..call.question(action) };
         let subject = named.share.as_ref().unwrap_or(question.subject);
         let allowed = self.authz.decide(&Question { subject, ..question }).allowed();
         allowed.then(|| stored.decided())

@@ -106,7 +106,7 @@ impl ObjectService {
     /// What the entry asks for, if the caller may.
     fn deletion<'c>(&self, shared: Shared<'c>, entry: &'c Entry) -> S3Result<Deletion<'c>> {
         let key = entry.key.as_bytes();
-        let action = Action(if entry.version.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" });
+        let action = if entry.version.is_some() { Action::DELETE_OBJECT_VERSION } else { Action::DELETE_OBJECT };
         let Shared { bucket, bucket_name, caller, context, ref sent, mounts } = shared;
         let object = StoredObject::new(&*self.meta, bucket, key, entry.version.as_deref());
         let (tenant, name) = (bucket.tenant, bucket_name);
@@ -114,7 +114,7 @@ impl ObjectService {
         let question = Question { subject: &caller.subject, action, resource, context, request: sent };
         // Whoever may not read what is stored must not find out about it by comparing.
         let reads = match entry.conditions.compares() {
-            true => Some(Action(if entry.version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" })),
+            true => Some(if entry.version.is_some() { Action::GET_OBJECT_VERSION } else { Action::GET_OBJECT }),
             false => None,
         };
         if !reads.into_iter().chain([action]).all(|action| self.authz.decide(&question.of(action)).allowed()) {

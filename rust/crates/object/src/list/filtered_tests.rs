@@ -274,7 +274,7 @@ fn listing(
     let public = BucketRecord { ownership: Ownership::ObjectWriter, acl: Some(everyone), ..scene.bucket.clone() };
     let bucket = if by_list { &public } else { &scene.bucket };
     let resource = Resource { tenant: TENANT, bucket: Some(bucket), name: "bucket", key: None, object: None };
-    let action = Action("s3:ListBucket");
+    let action = Action::LIST_BUCKET;
     let question = Question { subject, action, resource, context, request: &NoRequest };
     authorizer.listing(&question, prefix.as_bytes())
 }

@@ -23,13 +23,14 @@ pub(super) struct Rows {
     /// Those of the keys that begin with a prefix.
     range: fn(BucketId, &[u8]) -> Range<Vec<u8>>,
     /// Amazon's name of the right to list them.
-    action: &'static str,
+    action: Action,
 }
 
 /// Current objects.
-pub(super) const OBJECTS: Rows = Rows { range: keys::object_prefix_range, action: "s3:ListBucket" };
+pub(super) const OBJECTS: Rows = Rows { range: keys::object_prefix_range, action: Action::LIST_BUCKET };
 /// Open uploads.
-pub(super) const UPLOADS: Rows = Rows { range: keys::upload_prefix_range, action: "s3:ListBucketMultipartUploads" };
+pub(super) const UPLOADS: Rows =
+    Rows { range: keys::upload_prefix_range, action: Action::LIST_BUCKET_MULTIPART_UPLOADS };
 
 /// A stretch.
 pub(super) struct Segment {
@@ -141,7 +142,7 @@ impl ObjectService {
         (rows, below): (&'static Rows, &[u8]),
     ) -> S3Result<Option<Segment>> {
         let subject = &call.caller.subject;
-        let action = Action(rows.action);
+        let action = rows.action;
         let (standing, window) = match mount.enter(&self.authz, snapshot, subject, &call.bucket_name, call.now) {
             Ok(entered) => entered,
             Err(refusal) => {

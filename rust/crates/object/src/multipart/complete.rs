@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use panthera_authz::{Context, Question, Resource};
+use panthera_authz::{Action, Context, Question, Resource};
 use panthera_base::limits::COMPLETE_BODY_BYTES;
 use panthera_base::{ErrorCode, Ordinal, S3Error, S3Result};
 use panthera_meta::records::{BucketRecord, ObjectRecord, ObjectView, PartRecord, Versioning};
@@ -85,7 +85,7 @@ impl ObjectService {
     /// Whether the caller may read what is stored under the key. Asked by nobody, so it is not written down.
     fn may_read(&self, call: &Call) -> bool {
         let stored = StoredObject::new(&*self.meta, &call.bucket, &call.key, None);
-        let question = call.question("s3:GetObject");
+        let question = call.question(Action::GET_OBJECT);
         let resource = Resource { key: Some(&call.key), object: Some(&stored), ..question.resource };
         let context = &Context { trail: None, ..call.context.clone() };
         self.authz.decide(&Question { resource, context, ..question }).allowed()
