@@ -259,6 +259,25 @@ def medium(bench: Bench) -> list[Row]:
     return rows
 
 
+# --- authorization -------------------------------------------------------------------------------------------------
+
+TUPLES = 1_000_000
+
+
+def authorization(bench: Bench) -> list[Row]:
+    """Step 5 as a share of a 4 KiB GET's processor time, with 1M tuples, with and without a policy of 20 statements."""
+    options = {**bench.full_options, "op": "get", "connections": 64}
+    chosen, _ = bench.median(per_cpu_second, bench.full, {**bench.timed(), **options})
+    whole = 1e9 / per_cpu_second(chosen)
+    rows = []
+    for who, nanoseconds in process.decisions(TUPLES).items():
+        must = 3.0 if "statements" in who else 1.0
+        note = f"{nanoseconds:.0f} ns of {whole:.0f} ns"
+        title = f"authorization's share of a GET of 4 KiB, {who}"
+        rows.append(_row("authz", title, "%", nanoseconds / whole * 100, must=must, less=True, note=note))
+    return rows
+
+
 # --- the store itself ----------------------------------------------------------------------------------------------
 
 
@@ -315,6 +334,7 @@ CASES: dict[str, Case] = {
     "memory": memory,
     "restart": restart,
     "get-4k": get_small,
+    "authz": authorization,
     "list": listing,
     "mixed": mixed,
     "put-4k": put_small,

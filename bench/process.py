@@ -3,6 +3,7 @@ killing and asking them. Does not: what is measured and what it must come to (ca
 
 import json
 import os
+import re
 import selectors
 import shutil
 import signal
@@ -29,6 +30,17 @@ def build() -> None:
     """The generator in release mode."""
     command = ["cargo", "build", "--release", "--quiet", "--package", "panthera-load"]
     subprocess.run(command, cwd=ROOT / "rust", check=True)
+
+
+def decisions(tuples: int) -> dict[str, float]:
+    """Nanoseconds of the processor that one decision takes with so many tuples, by who asks (`make bench-authz`, 30)."""
+    example = ["cargo", "run", "--release", "--quiet", "--package", "panthera-authz", "--example", "bench_authz"]
+    command = [*example, "--", str(tuples), "1", "decisions"]
+    printed = subprocess.run(command, cwd=ROOT / "rust", check=True, capture_output=True, text=True).stdout
+    found = re.findall(r"^30 decision of a GET, (.+?) {2,}\d+ % +(\d+) ns", printed, re.MULTILINE)
+    if not found:
+        raise BenchError("bench_authz printed no row 30")
+    return {who: float(nanoseconds) for who, nanoseconds in found}
 
 
 def free_port() -> int:

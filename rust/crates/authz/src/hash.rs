@@ -85,6 +85,31 @@ impl Hasher for NameHasher {
     }
 }
 
+/// Keeps things by numbers that this server gave out, as those of groups: nobody chooses them to collide.
+pub(crate) type BySpread = BuildHasherDefault<SpreadHasher>;
+
+/// Spreads a number over all bits with one multiplication.
+#[derive(Default)]
+pub(crate) struct SpreadHasher(u64);
+
+impl Hasher for SpreadHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u64(u64::from(byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        let wide = u128::from(self.0 ^ number) * u128::from(SPREAD);
+        self.0 = (wide >> 64) as u64 ^ wide as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// 2^64 divided by the golden ratio: multiplying by it spreads neighbouring numbers over the whole range.
+pub(crate) const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
+
 /// The ancestors of a key, from the shortest prefix down. The bucket itself (no bytes) is not among them.
 #[derive(Clone)]
 pub(crate) struct Walk<'a> {

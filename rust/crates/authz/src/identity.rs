@@ -7,7 +7,6 @@
 //! with the memberships they were computed from. Who changes such rows calls [`Identities::changed`] after the commit and
 //! before it answers, so that once a change has returned no entry from before it fits.
 
-use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 
@@ -20,7 +19,7 @@ use crate::decision::Subject;
 use crate::engine::{Engine, Moment};
 use crate::error::AuthzError;
 use crate::model::{Grantee, Kind};
-use crate::resolve::{Depends, memberships};
+use crate::resolve::{Depends, Reached, memberships};
 use crate::root::Root;
 use crate::sync::{ArcSwapOption, AtomicU64, Guard, Ordering};
 
@@ -325,7 +324,7 @@ impl Engine {
     fn groups_of(&self, user: Grantee, moment: &Moment) -> Result<(Vec<(u32, bool)>, Depends, (u64, u64)), AuthzError> {
         let root = self.inner.root.load();
         let (ids, stamp) = root.membership();
-        let mut reached = HashMap::new();
+        let mut reached = Reached::default();
         let depends = memberships(ids, user, moment.now, &moment.facts, &mut reached)?;
         let own = reached.iter().filter(|(g, _)| g.kind() == Kind::Group && g.tenant() == user.tenant());
         let mut groups: Vec<(u32, bool)> = own.map(|(group, sure)| (group.id(), *sure)).collect();

@@ -9,6 +9,7 @@ use panthera_base::{TenantId, Timestamp};
 
 use crate::condition::{Facts, Tri};
 use crate::error::AuthzError;
+use crate::hash::{BySpread, SPREAD};
 use crate::ids::{GROUPS_PER_SUBJECT, IdEdge, Ids};
 use crate::model::{Grantee, Kind, bits};
 use crate::node::{QUALIFIED, Qualifier};
@@ -80,6 +81,9 @@ impl Depends {
     }
 }
 
+/// Groups and roles, and whether every edge to them surely holds.
+pub(crate) type Reached = HashMap<Grantee, bool, BySpread>;
+
 /// A subject as one tenant's resources see it.
 pub(crate) struct Resolved {
     principal: Principal,
@@ -99,8 +103,6 @@ pub(crate) struct Resolved {
     pub(crate) allow: u32,
     pub(crate) deny: u32,
 }
-
-const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 
 impl Resolved {
     /// Whether the subject's key says that it administers this tenant: an allow that no tuple gives.
@@ -156,7 +158,7 @@ pub(crate) fn resolve(
     facts: &Facts,
 ) -> Result<Resolved, AuthzError> {
     let mut own = vec![Grantee::ITSELF, Grantee::ANYONE];
-    let (subject, mut reached, mut depends) = (principal.grantee, HashMap::new(), Depends::default());
+    let (subject, mut reached, mut depends) = (principal.grantee, Reached::default(), Depends::default());
     match subject.kind() {
         Kind::User | Kind::Service => {
             own.extend([Grantee::AUTHENTICATED, Grantee::tenant_member(subject.tenant())?, subject]);
@@ -198,7 +200,7 @@ pub(crate) fn memberships(
     subject: Grantee,
     now: Timestamp,
     facts: &Facts,
-    reached: &mut HashMap<Grantee, bool>,
+    reached: &mut Reached,
 ) -> Result<Depends, AuthzError> {
     let todo = vec![(Grantee::tenant_member(subject.tenant())?, true), (subject, true)];
     let mut climb = Climb { ids, now, facts, depends: Depends::default(), reached, todo };
@@ -249,8 +251,7 @@ struct Climb<'a> {
     now: Timestamp,
     facts: &'a Facts,
     depends: Depends,
-    /// Groups and roles, and whether every edge to them surely holds.
-    reached: &'a mut HashMap<Grantee, bool>,
+    reached: &'a mut Reached,
     todo: Vec<(Grantee, bool)>,
 }
 
