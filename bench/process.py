@@ -33,7 +33,7 @@ def build() -> None:
 
 
 def decisions(tuples: int) -> dict[str, float]:
-    """Nanoseconds of the processor that one decision takes with so many tuples, by who asks (`make bench-authz`, 30)."""
+    """Nanoseconds of the processor that one decision takes with so many tuples, by who asks."""
     example = ["cargo", "run", "--release", "--quiet", "--package", "panthera-authz", "--example", "bench_authz"]
     command = [*example, "--", str(tuples), "1", "decisions"]
     printed = subprocess.run(command, cwd=ROOT / "rust", check=True, capture_output=True, text=True).stdout
