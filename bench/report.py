@@ -105,7 +105,7 @@ def text(rows: list[Row]) -> str:
 INTRODUCTION = (
     "Written by `make bench` (bench/README.md says what each column means). Every figure is of one run on the machine "
     "below, with the limits of that machine measured in the same run. Read the ratios: the absolute figures are this "
-    "machine's."
+    "machine's. Authorization has figures of its own: [benchmarks-authorization.md](benchmarks-authorization.md)."
 )
 
 
