@@ -51,7 +51,7 @@ def test_pages_hold_each_entry_once_while_others_write(ann: Any, eve: User, limi
     assert found == wanted[:before_the_last], "in order, none twice, none left out"
     assert (pages > 1) == (limit < 7)
     status, problem = ann.try_admin("GET", "/v1/audit?cursor=AAAA")
-    assert (status, problem["type"]) == (400, "urn:panthera:problem:invalid")
+    assert (status, problem["type"]) == (400, "/v1/problems/invalid")
 
 
 def test_the_export_is_what_the_pages_are(ann: Any, eve: User) -> None:
