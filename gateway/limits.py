@@ -32,6 +32,9 @@ XML_NODES: Final = 20_000
 ACL_GRANTS: Final = 100
 """Grants of an access control list (AWS)."""
 
+ADDRESS_USERS: Final = 100
+"""Users of one e-mail address, of all tenants, that are looked at for the caller's own: each costs a read."""
+
 ACL_BODY_BYTES: Final = 512 << 10
 """Body of a list: 100 grants with long display names, every character written as a reference, stay below."""
 

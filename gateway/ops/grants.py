@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.errors import Code, S3Error
-from gateway.limits import DISPLAY_NAME_CHARS
+from gateway.limits import ADDRESS_USERS, DISPLAY_NAME_CHARS
 from gateway.model import Call
 from gateway.ops.context import Owner, owner_of
 from gateway.wire import acl as wire
@@ -20,6 +20,7 @@ from storage.records import keys
 from storage.records.acl import Grant, Kind, Permission, decode_acl, encode_acl, full_control
 from storage.records.bucket import BucketRecord, Ownership, PublicAccessBlock
 from storage.records.pointer import decode_id
+from storage.records.user import UserRecord
 
 OWNERSHIPS: Final = {
     "BucketOwnerEnforced": Ownership.BUCKET_OWNER_ENFORCED,
@@ -129,13 +130,20 @@ def _user_of_id(call: Call, canonical_id: str) -> int:
 
 
 def _user_of_address(call: Call, address: str) -> int:
+    """The one user of an address in the caller's own tenant: which addresses others know is nobody's business."""
     known = 0 < len(address) <= DISPLAY_NAME_CHARS
-    found = call.store.scan(*keys.email_range(address.encode()), 2) if known else []
+    rows = call.store.scan(*keys.email_range(address.encode()), ADDRESS_USERS) if known else []
+    found = [number for number in (decode_id(value) for _, value in rows) if _is_own(call, number)]
     if not found:
         raise S3Error(Code.UNRESOLVABLE_GRANT, fields=(("EmailAddress", address),))
     if len(found) > 1:
         raise S3Error(Code.AMBIGUOUS_GRANT, fields=(("EmailAddress", address),))
-    return decode_id(found[0][1])
+    return found[0]
+
+
+def _is_own(call: Call, number: int) -> bool:
+    row = call.store.get(keys.user(number))
+    return row is not None and UserRecord.decode(row).tenant == call.caller.tenant
 
 
 def compiled(grants: Grants, owner: int) -> bytes | None:

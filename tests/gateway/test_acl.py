@@ -6,7 +6,7 @@ import pytest
 from world import World, refused, xml
 
 from gateway.errors import Code
-from gateway.limits import ACL_GRANTS
+from gateway.limits import ACL_GRANTS, ADDRESS_USERS
 from gateway.wire.acl import ALL_USERS, ANONYMOUS_ID, AUTHENTICATED_USERS, LOG_DELIVERY
 from storage.records import keys
 from storage.records.acl import Grant, Kind, Permission, decode_acl, full_control
@@ -182,7 +182,9 @@ def test_a_document_is_stored_and_read_back(open_world: World) -> None:
 
 def test_people_are_found_by_address(open_world: World) -> None:
     root = open_world.root.canonical_id
-    open_world.accounts.add_user("other", "eve", email="Eve@example.com")
+    open_world.accounts.add_user("default", "eve", email="Eve@example.com")
+    for number in range(ADDRESS_USERS - 1):
+        open_world.accounts.add_user("other", f"eve{number}", email="eve@example.com")
     put_bucket(open_world, policy(root, (address("eve@EXAMPLE.com"), "READ")))
     assert lines(open_world) == [("eve", "READ")]
     put_bucket(open_world, x_amz_grant_write='emailAddress="eve@example.com"')
@@ -191,6 +193,8 @@ def test_people_are_found_by_address(open_world: World) -> None:
         body = policy(root, (address(nobody), "READ"))
         refused(Code.UNRESOLVABLE_GRANT, lambda: put_bucket(open_world, body))  # noqa: B023
     open_world.accounts.add_user("default", "twin", email="eve@example.com")
+    put_bucket(open_world, x_amz_grant_write="emailAddress=eve@example.com")  # the twin is one more than are looked at
+    open_world.accounts.remove_user("other", "eve0")
     error = refused(
         Code.AMBIGUOUS_GRANT, lambda: put_bucket(open_world, x_amz_grant_read="emailAddress=eve@example.com")
     )

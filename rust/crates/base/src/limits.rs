@@ -30,6 +30,8 @@ pub const TAG_KEY_CHARS: usize = 128;
 pub const TAG_VALUE_CHARS: usize = 256;
 /// Grants of an access control list (AWS).
 pub const ACL_GRANTS: usize = 100;
+/// Users of one e-mail address, of all tenants, that are looked at for the caller's own: each costs a read.
+pub const ADDRESS_USERS: usize = 100;
 /// Body of DeleteObjects: 1000 keys of 1024 bytes, every byte escaped, with version ids, stays below (AWS: 2 MB).
 pub const DELETE_BODY_BYTES: usize = 2 << 20;
 /// Body of CompleteMultipartUpload: 10 000 parts with all checksums.

@@ -6,9 +6,10 @@
 use http::HeaderMap;
 use panthera_authz::acl::is_public;
 use panthera_authz::{Actor, AuthzError, Booked};
-use panthera_base::{ErrorCode, S3Error, S3Result, UserId};
+use panthera_base::limits::ADDRESS_USERS;
+use panthera_base::{ErrorCode, S3Error, S3Result, TenantId, UserId};
 use panthera_meta::records::{
-    BucketRecord, Grant, Grantee, Ownership, PublicAccessBlock, decode_id, encode_acl, permission,
+    BucketRecord, Grant, Grantee, Ownership, PublicAccessBlock, UserRecord, decode_id, encode_acl, permission,
 };
 use panthera_meta::{Batch, Snapshot, Step, keys};
 use panthera_wire::acl::{self, Asked, Canned, Named, Wanted};
@@ -40,7 +41,7 @@ impl ObjectService {
         let wanted = acl::wanted(headers)?;
         let resolve = |asked: &[Asked]| {
             let snapshot = self.meta.snapshot().map_err(|error| meta_error(&error))?;
-            asked.iter().map(|asked| resolved(&*snapshot, asked)).collect()
+            asked.iter().map(|asked| resolved(&*snapshot, asked, call.caller.subject.tenant())).collect()
         };
         owned(wanted.as_ref(), &call.bucket, call.caller.user, resolve)
     }
@@ -118,7 +119,7 @@ fn canned_grants(canned: Canned, owner: UserId, bucket_owner: UserId) -> Vec<Gra
     grants
 }
 
-fn resolved(snapshot: &dyn Snapshot, asked: &Asked) -> S3Result<Grant> {
+fn resolved(snapshot: &dyn Snapshot, asked: &Asked, own: Option<TenantId>) -> S3Result<Grant> {
     let grantee = match &asked.grantee {
         Named::AllUsers => Grantee::AllUsers,
         Named::AuthenticatedUsers => Grantee::AuthenticatedUsers,
@@ -127,27 +128,35 @@ fn resolved(snapshot: &dyn Snapshot, asked: &Asked) -> S3Result<Grant> {
             Some(row) => Grantee::User(UserId(decode_id(row).map_err(S3Error::internal)?)),
             None => return Err(acl::no_such_id("id", &hex::encode(id))),
         },
-        Named::Email(address) => Grantee::User(user_of(snapshot, address)?),
+        Named::Email(address) => Grantee::User(user_of(snapshot, address, own)?),
     };
     Ok(Grant { grantee, permissions: asked.permissions })
 }
 
-/// The one user of an address.
-fn user_of(snapshot: &dyn Snapshot, address: &str) -> S3Result<UserId> {
+/// The one user of an address in the caller's own tenant: which addresses others know is nobody's business.
+fn user_of(snapshot: &dyn Snapshot, address: &str, own: Option<TenantId>) -> S3Result<UserId> {
     let named = |code: ErrorCode| S3Error::new(code).field("EmailAddress", address);
     let range = keys::email_range(address.as_bytes());
     if address.is_empty() || !panthera_meta::key_fits(&range.end) {
         return Err(named(ErrorCode::UnresolvableGrantByEmailAddress));
     }
-    let mut found = Vec::new();
+    let mut everywhere = Vec::new();
     let mut visit = |_: &[u8], value: &[u8]| {
-        found.push(decode_id(value));
-        if found.len() > 1 { Step::Stop } else { Step::Next }
+        everywhere.push(decode_id(value));
+        if everywhere.len() == ADDRESS_USERS { Step::Stop } else { Step::Next }
     };
     snapshot.scan(range.start.as_slice()..range.end.as_slice(), &mut visit).map_err(|error| meta_error(&error))?;
-    match found.pop() {
-        None => Err(named(ErrorCode::UnresolvableGrantByEmailAddress)),
-        Some(_) if !found.is_empty() => Err(named(ErrorCode::AmbiguousGrantByEmailAddress)),
-        Some(user) => user.map(UserId).map_err(S3Error::internal),
+    let mut found = Vec::new();
+    for user in everywhere {
+        let user = UserId(user.map_err(S3Error::internal)?);
+        let Some(row) = get(snapshot, &keys::user(user))? else { continue };
+        if Some(UserRecord::decode(row).map_err(S3Error::internal)?.tenant) == own {
+            found.push(user);
+        }
+    }
+    match found[..] {
+        [] => Err(named(ErrorCode::UnresolvableGrantByEmailAddress)),
+        [user] => Ok(user),
+        _ => Err(named(ErrorCode::AmbiguousGrantByEmailAddress)),
     }
 }

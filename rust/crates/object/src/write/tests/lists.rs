@@ -1,6 +1,6 @@
 //! Access control lists that come with new objects: whose an object is, what its list says, and what a bucket takes.
 
-use panthera_base::{ErrorCode, UserId};
+use panthera_base::{ErrorCode, TenantId, UserId};
 use panthera_meta::records::{
     Grantee, ObjectRecord, Ownership, PublicAccessBlock, UploadRecord, UserRecord, Versioning, decode_acl, encode_id,
     permission,
@@ -10,10 +10,12 @@ use panthera_meta::{Batch, keys};
 use super::uploads::element;
 use super::{Body, call, invariants, is_absent, stage};
 use crate::api::{Call, NativeOp};
-use crate::scene::{Answer, BUCKET, OWNER, Scene};
+use crate::scene::{Answer, BUCKET, OWNER, Scene, TENANT};
 
 const ANN: UserId = UserId(6);
 const TWIN: UserId = UserId(7);
+/// Of another tenant.
+const FOREIGN: UserId = UserId(8);
 const ANN_ID: [u8; 32] = [0xCD; 32];
 const OPEN: [Ownership; 2] = [Ownership::BucketOwnerPreferred, Ownership::ObjectWriter];
 const NOBODY: &str = "id=0000000000000000000000000000000000000000000000000000000000000000";
@@ -22,11 +24,21 @@ const NOBODY: &str = "id=0000000000000000000000000000000000000000000000000000000
 fn scene(ownership: Ownership) -> Scene {
     let mut scene = stage(Versioning::Never);
     scene.bucket.ownership = ownership;
-    let ann = UserRecord { id: ANN, canonical_id: ANN_ID, name: "ann".into(), ..UserRecord::default() };
+    let ann = UserRecord { id: ANN, tenant: TENANT, canonical_id: ANN_ID, name: "ann".into(), ..UserRecord::default() };
     let mut batch = Batch::default();
     batch.put(keys::bucket(b"bucket"), scene.bucket.encode()).put(keys::user(ANN), ann.encode());
     batch.put(keys::canonical_id(&ANN_ID), encode_id(ANN.0)).put(keys::canonical_id(&[0xAB; 32]), encode_id(OWNER.0));
-    for (address, user) in [("ann@example.com", ANN), ("both@example.com", ANN), ("both@example.com", TWIN)] {
+    let elsewhere = UserRecord { id: FOREIGN, tenant: TenantId(TENANT.0 + 1), ..UserRecord::default() };
+    let twin = UserRecord { id: TWIN, ..ann.clone() };
+    batch.put(keys::user(FOREIGN), elsewhere.encode()).put(keys::user(TWIN), twin.encode());
+    let addresses = [
+        ("ann@example.com", ANN),
+        ("ann@example.com", FOREIGN),
+        ("both@example.com", ANN),
+        ("both@example.com", TWIN),
+        ("foreign@example.com", FOREIGN),
+    ];
+    for (address, user) in addresses {
         batch.put(keys::email(address.as_bytes(), user), encode_id(user.0));
     }
     scene.commit(&batch);
@@ -116,6 +128,7 @@ async fn what_is_no_list_stores_nothing() {
         ("x-amz-grant-read", NOBODY, ErrorCode::InvalidArgument),
         ("x-amz-grant-reed", "id=1", ErrorCode::InvalidArgument),
         ("x-amz-grant-read", "emailAddress=eve@example.com", ErrorCode::UnresolvableGrantByEmailAddress),
+        ("x-amz-grant-read", "emailAddress=foreign@example.com", ErrorCode::UnresolvableGrantByEmailAddress),
         ("x-amz-grant-read", "emailAddress=", ErrorCode::UnresolvableGrantByEmailAddress),
         ("x-amz-grant-read", &long, ErrorCode::UnresolvableGrantByEmailAddress),
         ("x-amz-grant-read", "emailAddress=both@example.com", ErrorCode::AmbiguousGrantByEmailAddress),
