@@ -115,7 +115,7 @@ ASKED = {"subject": "user:a", "action": "read", "resource": "s3://bucket"}
         ({"relations": [7]}, "relations[0] is text"),
         ({"relations": [{"subject": "user:a", "relation": "reader"}]}, "resource is missing"),
         ({"relations": ["user:a redaer s3://bucket"]}, "did you mean reader?"),
-        ({"relations": ["usr:a reader s3://bucket"]}, "did you mean user?"),
+        ({"relations": ["usr:a reader s3://bucket"]}, "did you mean user:a?"),
         ({"relations": ["anyone owner s3://bucket"]}, "owner cannot be granted to anyone"),
         ({"relations": ["user:a admin s3://bucket/p/"]}, "a prefix has no relation admin"),
         ({"allowed": ["user:a raed s3://bucket"]}, "no action is called 'raed'"),
