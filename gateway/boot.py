@@ -87,6 +87,7 @@ def _open(config: Config) -> Core:
                 config.audit_on_failure == "deny",
                 config.audit_anonymous,
             ),
+            caches=config.authz_caches,
         )
     except OSError as error:
         raise SettingError("data", config.origins["data"], str(error)) from error

@@ -224,6 +224,9 @@ class Config:
         "deny", _on_failure, "`deny` refuses what cannot be written to the audit log; `continue` counts what was lost."
     )
     audit_anonymous: bool = _setting(False, _flag, "Write down decisions about unsigned requests, too.")
+    authz_caches: bool = _setting(
+        True, _flag, "Keep what authorization found between requests. Off, it is slower and answers alike."
+    )
     sync: bool = _setting(True, _flag, "Answer writes when they are on the disk. Off loses data on power failure.")
     root_access_key: str | None = _setting(None, _access_key, "Access key of the root user; generated when unset.")
     root_secret_key: str | None = _setting(None, _secret_key, "Secret of the root user.", secret=True)

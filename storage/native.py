@@ -40,7 +40,7 @@ __all__ = [
     "relation_names",
 ]
 
-_ABI: Final = 2
+_ABI: Final = 3
 
 if _core.ABI != _ABI:
     raise ImportError(f"storage._core has ABI {_core.ABI} and this code needs {_ABI}: build again with `make build`")
@@ -53,6 +53,7 @@ class CoreOptions(TypedDict, total=False):
     volume_bytes: int
     sync: bool
     audit: tuple[int, int, bool, bool]
+    caches: bool
 
 
 class Core:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -154,6 +155,27 @@ def test_health_is_on_the_admin_port(server: Server) -> None:
             assert answer.status == 200
     with urllib.request.urlopen(f"{server.admin}/metrics") as answer:
         assert b"# TYPE" in answer.read()
+
+
+def test_caches_count_and_can_be_switched_off(tmp_path: Path, make_client: Make) -> None:
+    def hits(*words: str) -> dict[str, int]:
+        with running(tmp_path / "data", *words) as server:
+            s3 = make_client(server.url)
+            if not words:
+                s3.create_bucket(Bucket="kept")
+                s3.put_object(Bucket="kept", Key="k", Body=b"x")
+            answers = {s3.get_object(Bucket="kept", Key="k")["Body"].read() for _ in range(5)}
+            assert answers == {b"x"}
+            with urllib.request.urlopen(f"{server.admin}/metrics") as answer:
+                text = answer.read().decode()
+        found = re.findall(r'panthera_cache_hits_total{cache="(\w+)"} (\d+)', text)
+        return {name: int(count) for name, count in found}
+
+    on, off = hits(), hits("--no-authz-caches")
+    assert {"verdicts", "memberships", "identities", "policies", "buckets"} == set(on) == set(off)
+    assert on["verdicts"] >= 4
+    assert on["identities"] >= 4
+    assert set(off.values()) == {0}
 
 
 def test_tenants_see_neither_buckets_nor_objects_of_one_another(server: Server, make_client: Make, bucket: str) -> None:

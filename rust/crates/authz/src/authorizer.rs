@@ -12,7 +12,7 @@ use panthera_meta::{MetaError, Metastore, keys};
 use crate::audit_writer::AuditWriter;
 use crate::condition::Facts;
 use crate::decision::{Context, Decision, Question, Reason, Resource, Subject, Verdict};
-use crate::engine::{Engine, Moment, Settings, Spot};
+use crate::engine::{CacheRow, Engine, Moment, Settings, Spot};
 use crate::error::AuthzError;
 use crate::identity::Identities;
 use crate::model::{Grantee, Kind, Relation};
@@ -47,15 +47,20 @@ pub fn principal(subject: &Subject) -> Result<Principal, AuthzError> {
 impl Authorizer {
     /// Loads the relations of a store.
     pub fn open(meta: Arc<dyn Metastore>) -> Result<Self, AuthzError> {
-        let engine = Engine::open(Arc::clone(&meta), Settings::default())?;
+        Self::open_with(meta, Settings::default())
+    }
+
+    /// The same with other settings.
+    pub fn open_with(meta: Arc<dyn Metastore>, settings: Settings) -> Result<Self, AuthzError> {
+        let engine = Engine::open(Arc::clone(&meta), settings)?;
         let identities = Some(Identities::new(meta, engine.clone()));
         Ok(Self { identities, ..Self::with(engine) })
     }
 
     /// Loads the relations of the store that the audit log is in, and writes decisions down where a trail asks for it.
-    pub fn audited(writer: Arc<AuditWriter>) -> Result<Self, AuthzError> {
+    pub fn audited(writer: Arc<AuditWriter>, settings: Settings) -> Result<Self, AuthzError> {
         let book = Arc::clone(writer.book());
-        let engine = Engine::with_book(Settings::default(), Arc::clone(&book))?;
+        let engine = Engine::with_book(settings, Arc::clone(&book))?;
         let identities = Some(Identities::new(Arc::clone(&book.meta), engine.clone()));
         Ok(Self { identities, audit: Some(writer), ..Self::with(engine) })
     }
@@ -68,6 +73,17 @@ impl Authorizer {
     /// Decides by an engine that is already there.
     pub fn with(engine: Engine) -> Self {
         Self { engine: Some(engine), ..Self::default() }
+    }
+
+    /// Whether anything is kept between requests.
+    pub fn keeps(&self) -> bool {
+        self.engine.as_ref().is_none_or(|engine| engine.inner.settings.identity_places > 0)
+    }
+
+    /// The caches by name, with their hits and misses.
+    pub fn caches(&self) -> impl Iterator<Item = CacheRow> {
+        let engine = self.engine.iter().flat_map(Engine::caches);
+        engine.chain(self.identities.iter().flat_map(Identities::caches))
     }
 
     /// The identities of users, for those who change them.

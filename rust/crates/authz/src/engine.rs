@@ -13,6 +13,7 @@ use crate::condition::Facts;
 use crate::error::AuthzError;
 use crate::eval::{Eval, State};
 use crate::hash::HashKey;
+use crate::identity::IDENTITY_PLACES;
 use crate::model::{Relation, Target};
 use crate::permission::{Permission, Rule};
 use crate::resolve::{Depends, MEMO_PLACES, Memo, Principal, Resolved};
@@ -31,13 +32,30 @@ pub struct Settings {
     pub memo_places: usize,
     /// Places of the cache of verdicts; 0 switches it off.
     pub verdict_places: usize,
+    /// Places of the cache of identities, and a quarter as many of what hangs on users and groups; 0 switches both off.
+    pub identity_places: usize,
+}
+
+impl Settings {
+    /// Nothing is kept: slower, and the same answers.
+    pub fn without_caches() -> Self {
+        Self { memo_places: 0, verdict_places: 0, identity_places: 0, ..Self::default() }
+    }
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { merge_at: MERGE_AT, memo_places: MEMO_PLACES, verdict_places: VERDICT_PLACES }
+        Self {
+            merge_at: MERGE_AT,
+            memo_places: MEMO_PLACES,
+            verdict_places: VERDICT_PLACES,
+            identity_places: IDENTITY_PLACES,
+        }
     }
 }
+
+/// A cache's name, and its hits and misses since the start.
+pub type CacheRow = (&'static str, (u64, u64));
 
 /// When, and what else is known of the request. One for a whole request: expiry is judged by a single moment.
 #[derive(Clone, Copy, Debug)]
@@ -271,9 +289,10 @@ impl Engine {
         self.inner.root.load().shared_schema(tenant)
     }
 
-    /// How often a subject had to be resolved anew.
-    pub fn memo_misses(&self) -> u64 {
-        self.inner.memo.misses()
+    /// The caches by name, with their hits and misses.
+    pub fn caches(&self) -> [CacheRow; 2] {
+        let Inner { verdicts, memo, .. } = &*self.inner;
+        [("verdicts", verdicts.counts.totals()), ("memberships", memo.counts.totals())]
     }
 
     /// Sizes, for metrics and benchmarks.

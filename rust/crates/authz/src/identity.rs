@@ -10,13 +10,13 @@
 use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 
-use panthera_base::{TenantId, Timestamp, UserId};
+use panthera_base::{CacheCounts, TenantId, Timestamp, UserId};
 use panthera_meta::keys::{self, PrincipalOf, kind};
 use panthera_meta::records::{IdentityRecord, ManagedPolicyRecord, UserRecord};
 use panthera_meta::{Batch, Metastore, Op, Snapshot};
 
 use crate::decision::Subject;
-use crate::engine::{Engine, Moment};
+use crate::engine::{CacheRow, Engine, Moment};
 use crate::error::AuthzError;
 use crate::model::{Grantee, Kind};
 use crate::resolve::{Depends, Reached, memberships};
@@ -28,10 +28,13 @@ const READ: [u8; 3] = [kind::USER, kind::IDENTITY, kind::MANAGED_POLICY];
 
 /// Users kept: a busy gateway's of some minutes. An entry of a user without policies has about 300 bytes. Under the model
 /// checker all meet at one place, which hides nothing.
-const USERS: usize = if cfg!(feature = "model") { 1 } else { 1 << 14 };
+pub(crate) const IDENTITY_PLACES: usize = if cfg!(feature = "model") { 1 } else { 1 << 14 };
 
-/// Users and groups whose own policies are kept: what a change of memberships alone does not read again.
-const HOLDERS: usize = if cfg!(feature = "model") { 64 } else { 1 << 12 };
+/// Places for users and groups whose own policies are kept, what a change of memberships alone does not read again: a
+/// quarter of those of users.
+const fn holder_places(places: usize) -> usize {
+    if cfg!(feature = "model") && places > 0 { 64 } else { places / 4 }
+}
 
 /// A policy that applies to a user.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -151,14 +154,23 @@ pub struct Identities {
     generation: AtomicU64,
     users: Box<[ArcSwapOption<KeptIdentity>]>,
     holders: Box<[ArcSwapOption<KeptHolding>]>,
+    user_counts: CacheCounts,
+    holder_counts: CacheCounts,
 }
 
 impl Identities {
     /// Over a store and the engine that knows who is in which group.
     pub fn new(meta: Arc<dyn Metastore>, engine: Engine) -> Self {
-        let users = (0..USERS).map(|_| ArcSwapOption::empty()).collect();
-        let holders = (0..HOLDERS).map(|_| ArcSwapOption::empty()).collect();
-        Self { meta, engine, generation: AtomicU64::new(0), users, holders }
+        let places = engine.inner.settings.identity_places;
+        let users = (0..places).map(|_| ArcSwapOption::empty()).collect();
+        let holders = (0..holder_places(places)).map(|_| ArcSwapOption::empty()).collect();
+        let (user_counts, holder_counts) = Default::default();
+        Self { meta, engine, generation: AtomicU64::new(0), users, holders, user_counts, holder_counts }
+    }
+
+    /// The caches by name, with their hits and misses.
+    pub fn caches(&self) -> [CacheRow; 2] {
+        [("identities", self.user_counts.totals()), ("policies", self.holder_counts.totals())]
     }
 
     /// Whether a batch changes rows that identities are read from.
@@ -188,8 +200,7 @@ impl Identities {
         let Subject::User { tenant, user, .. } = *subject else { return Ok(Held(Inner::Nobody)) };
         // Before the snapshot: an entry may be older than its stamp says, never newer.
         let generation = self.generation.load(Ordering::Acquire);
-        let place = &self.users[spread(tenant.0, user.0) % self.users.len()];
-        let kept = place.load();
+        let place = self.users.get(spread(tenant.0, user.0) % self.users.len().max(1));
         let (_, memberships) = root.membership();
         let fits = |kept: &Arc<KeptIdentity>| {
             kept.user == (tenant, user)
@@ -197,12 +208,14 @@ impl Identities {
                 && kept.memberships == memberships
                 && kept.depends.fits(kept.at, moment.now)
         };
-        if kept.as_ref().is_some_and(fits) {
+        if let Some(kept) = place.map(ArcSwapOption::load).filter(|kept| kept.as_ref().is_some_and(fits)) {
+            self.user_counts.hit();
             return Ok(Held(Inner::Kept(kept)));
         }
+        self.user_counts.miss();
         let fresh = Arc::new(self.read((tenant, user), generation, moment)?);
         // What hung on a condition is another answer for the next request.
-        if !fresh.depends.conditional {
+        if let Some(place) = place.filter(|_| !fresh.depends.conditional) {
             place.store(Some(Arc::clone(&fresh)));
         }
         Ok(Held(Inner::Fresh(fresh)))
@@ -245,12 +258,17 @@ impl Identities {
         holder: (TenantId, PrincipalOf, u32),
         generation: u64,
     ) -> Result<Arc<Holding>, AuthzError> {
-        let place = &self.holders[holder_spread(holder) % self.holders.len()];
-        if let Some(kept) = place.load().as_ref().filter(|k| k.holder == holder && k.generation == generation) {
+        let place = self.holders.get(holder_spread(holder) % self.holders.len().max(1));
+        let kept = place.and_then(ArcSwapOption::load_full);
+        if let Some(kept) = kept.filter(|k| k.holder == holder && k.generation == generation) {
+            self.holder_counts.hit();
             return Ok(Arc::clone(&kept.holding));
         }
+        self.holder_counts.miss();
         let holding = Arc::new(read_holding(snapshot, holder)?);
-        place.store(Some(Arc::new(KeptHolding { holder, generation, holding: Arc::clone(&holding) })));
+        if let Some(place) = place {
+            place.store(Some(Arc::new(KeptHolding { holder, generation, holding: Arc::clone(&holding) })));
+        }
         Ok(holding)
     }
 }
@@ -341,7 +359,7 @@ mod tests {
     #[test]
     fn a_user_and_a_group_of_one_number_do_not_share_a_place() {
         let meets = |number: &u32| {
-            let place = |of| holder_spread((TenantId(1), of, *number)) % HOLDERS;
+            let place = |of| holder_spread((TenantId(1), of, *number)) % holder_places(IDENTITY_PLACES);
             place(PrincipalOf::User) == place(PrincipalOf::Group)
         };
         assert!((1..1000).filter(meets).count() < 10);

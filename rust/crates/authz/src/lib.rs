@@ -63,7 +63,7 @@ pub use decision::{
 };
 pub use delegation::Delegation;
 pub use elsewhere::Elsewhere;
-pub use engine::{Answer, Engine, Moment, Settings, Sizes, Spot};
+pub use engine::{Answer, CacheRow, Engine, Moment, Settings, Sizes, Spot};
 pub use error::AuthzError;
 pub use explain::{Expanded, Explanation, Granted};
 pub use identity::{Held, Identities, Identity, IdentityPolicy};

@@ -3,9 +3,8 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use panthera_base::{TenantId, Timestamp};
+use panthera_base::{CacheCounts, TenantId, Timestamp};
 
 use crate::condition::{Facts, Tri};
 use crate::error::AuthzError;
@@ -311,7 +310,7 @@ impl Climb<'_> {
 /// stamp is the present one, so nothing ever has to be removed and no fill can be stale.
 pub(crate) struct Memo {
     places: Box<[ArcSwapOption<Resolved>]>,
-    misses: AtomicU64,
+    pub counts: CacheCounts,
 }
 
 /// Places of the memo: a busy gateway's subjects of some minutes, at most about 16 MiB at a dozen groups each.
@@ -321,12 +320,7 @@ impl Memo {
     /// An empty one; with no places it never remembers.
     pub(crate) fn new(places: usize) -> Self {
         let places = (0..places).map(|_| ArcSwapOption::empty()).collect();
-        Self { places, misses: AtomicU64::new(0) }
-    }
-
-    /// How often it did not know. Hits are not counted: the counter would be the one line that all readers write.
-    pub(crate) fn misses(&self) -> u64 {
-        self.misses.load(Ordering::Relaxed)
+        Self { places, counts: CacheCounts::default() }
     }
 
     fn place(&self, principal: Principal, tenant: TenantId) -> Option<&ArcSwapOption<Resolved>> {
@@ -347,10 +341,11 @@ impl Memo {
         if let Some(place) = place {
             let guard = place.load();
             if let Some(known) = guard.as_ref().filter(|r| fits(r, ids.1, principal, tenant, at.0)) {
+                self.counts.hit();
                 return Ok(run(known));
             }
         }
-        self.misses.fetch_add(1, Ordering::Relaxed);
+        self.counts.miss();
         let resolved = Arc::new(resolve(ids.0, ids.1, principal, tenant, at.0, at.1)?);
         // What hung on a condition is another answer for the next request.
         if let Some(place) = place.filter(|_| !resolved.depends.conditional) {
@@ -369,8 +364,10 @@ impl Memo {
     ) -> Result<Arc<Resolved>, AuthzError> {
         let known = self.place(principal, tenant).and_then(|place| place.load_full());
         if let Some(known) = known.filter(|r| fits(r, ids.1, principal, tenant, at.0)) {
+            self.counts.hit();
             return Ok(known);
         }
+        self.counts.miss();
         resolve(ids.0, ids.1, principal, tenant, at.0, at.1).map(Arc::new)
     }
 }

@@ -6,7 +6,7 @@
 
 use std::hash::Hasher;
 
-use panthera_base::{BucketId, TenantId, Timestamp};
+use panthera_base::{BucketId, CacheCounts, TenantId, Timestamp};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::engine::{Answer, Spot};
@@ -37,6 +37,7 @@ struct Pair([Place; 2]);
 pub(crate) struct Verdicts {
     pairs: Box<[Pair]>,
     key: (u64, u64),
+    pub counts: CacheCounts,
 }
 
 /// A question's name: 128 bits under a key of this process.
@@ -48,7 +49,7 @@ impl Verdicts {
     pub(crate) fn new(places: usize) -> Result<Self, AuthzError> {
         let word = || getrandom::u64().map_err(|e| AuthzError::Limit(format!("no randomness: {e}")));
         let pairs = (0..places.div_ceil(2)).map(|_| Pair::default()).collect();
-        Ok(Self { pairs, key: (word()?, word()?) })
+        Ok(Self { pairs, key: (word()?, word()?), counts: CacheCounts::default() })
     }
 
     /// Names a question, if answers are kept at all.
@@ -93,11 +94,15 @@ impl Verdicts {
     #[inline]
     pub(crate) fn get(&self, name: Name, since: u64, root: &Root, now: Timestamp) -> Option<Answer> {
         let found = self.pair(name).0.iter().find_map(|place| read(place, name));
-        let (payload, until) = found?;
-        let revision = payload >> FLAGS;
-        if revision < since || revision > root.revision || (until != 0 && now.0 >= until) {
+        let holds = |&(payload, until): &(u64, u64)| {
+            let revision = payload >> FLAGS;
+            since <= revision && revision <= root.revision && (until == 0 || now.0 < until)
+        };
+        let Some((payload, until)) = found.filter(holds) else {
+            self.counts.miss();
             return None;
-        }
+        };
+        self.counts.hit();
         Some(Answer {
             allowed: payload & ALLOWED != 0,
             denied: payload & DENIED != 0,

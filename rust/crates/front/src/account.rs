@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use panthera_authz::CacheRow;
 use panthera_base::ErrorCode;
 
 use crate::access_log::{AccessLog, Line};
@@ -172,6 +173,21 @@ fn head(out: &mut String, name: &str, kind: &str, help: &str) {
 
 fn seconds(micros: u64) -> String {
     format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+}
+
+/// Prometheus text about the caches of authorization.
+pub fn render_caches(caches: impl Iterator<Item = CacheRow>) -> String {
+    let caches: Vec<CacheRow> = caches.collect();
+    let mut out = String::new();
+    head(&mut out, "panthera_cache_hits_total", "counter", "Questions that a cache answered.");
+    for (name, (hits, _)) in &caches {
+        let _ = writeln!(out, "panthera_cache_hits_total{{cache=\"{name}\"}} {hits}");
+    }
+    head(&mut out, "panthera_cache_misses_total", "counter", "Questions that a cache did not answer.");
+    for (name, (_, misses)) in &caches {
+        let _ = writeln!(out, "panthera_cache_misses_total{{cache=\"{name}\"}} {misses}");
+    }
+    out
 }
 
 /// Where receipts are handed in.

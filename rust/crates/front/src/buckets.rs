@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use panthera_base::CacheCounts;
 use panthera_meta::records::{BucketRecord, RecordError};
 use parking_lot::RwLock;
 
@@ -25,21 +26,37 @@ struct Kept {
 }
 
 /// Decoded records by bucket name.
-#[derive(Default)]
-pub(crate) struct Buckets(RwLock<HashMap<Box<str>, Kept>>);
+pub(crate) struct Buckets {
+    all: RwLock<HashMap<Box<str>, Kept>>,
+    on: bool,
+    counts: CacheCounts,
+}
 
 impl Buckets {
+    /// Switched off, it decodes every time.
+    pub fn new(on: bool) -> Self {
+        Self { all: RwLock::default(), on, counts: CacheCounts::default() }
+    }
+
+    /// Hits and misses since the start; rows that are small are neither.
+    pub fn counts(&self) -> (u64, u64) {
+        self.counts.totals()
+    }
+
     /// The record of a row.
     pub fn decode(&self, name: &str, row: &[u8]) -> Result<Arc<BucketRecord>, RecordError> {
         let head = match row.first_chunk::<HEAD_BYTES>() {
-            Some(head) if row.len() > SMALL_ROW_BYTES => head,
+            Some(head) if self.on && row.len() > SMALL_ROW_BYTES => head,
             _ => return BucketRecord::decode(row).map(Arc::new),
         };
-        if let Some(kept) = self.0.read().get(name).filter(|kept| kept.head == *head && kept.row_bytes == row.len()) {
+        let same = |kept: &&Kept| kept.head == *head && kept.row_bytes == row.len();
+        if let Some(kept) = self.all.read().get(name).filter(same) {
+            self.counts.hit();
             return Ok(Arc::clone(&kept.record));
         }
+        self.counts.miss();
         let record = Arc::new(BucketRecord::decode(row)?);
-        let mut all = self.0.write();
+        let mut all = self.all.write();
         if all.len() >= KEPT {
             all.clear();
         }
@@ -61,9 +78,10 @@ mod tests {
 
     #[test]
     fn a_large_record_is_decoded_once_until_its_row_changes() {
-        let buckets = Buckets::default();
+        let buckets = Buckets::new(true);
         let first = buckets.decode("b", &row(1, 1, 100)).unwrap();
         assert!(Arc::ptr_eq(&first, &buckets.decode("b", &row(1, 1, 100)).unwrap()));
+        assert_eq!(buckets.counts(), (1, 1));
         for changed in [row(1, 2, 100), row(2, 1, 100), row(1, 1, 101)] {
             let now = buckets.decode("b", &changed).unwrap();
             assert!(!Arc::ptr_eq(&first, &now));
@@ -73,21 +91,29 @@ mod tests {
 
     #[test]
     fn small_records_are_not_kept_and_bad_rows_are_errors() {
-        let buckets = Buckets::default();
+        let buckets = Buckets::new(true);
         let small = row(1, 1, 1);
         assert_eq!(*buckets.decode("b", &small).unwrap(), BucketRecord::decode(&small).unwrap());
-        assert!(buckets.0.read().is_empty());
+        assert!(buckets.all.read().is_empty());
         let mut bad = row(1, 1, 100);
         bad[0] = 9;
-        assert!(buckets.decode("b", &bad).is_err() && buckets.0.read().is_empty());
+        assert!(buckets.decode("b", &bad).is_err() && buckets.all.read().is_empty());
+    }
+
+    #[test]
+    fn switched_off_it_keeps_nothing() {
+        let buckets = Buckets::new(false);
+        let [first, second] = [(); 2].map(|()| buckets.decode("b", &row(1, 1, 100)).unwrap());
+        assert!(first == second && !Arc::ptr_eq(&first, &second));
+        assert_eq!((buckets.all.read().len(), buckets.counts()), (0, (0, 0)));
     }
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let buckets = Buckets::default();
+        let buckets = Buckets::new(true);
         for n in 0..=KEPT {
             buckets.decode(&n.to_string(), &row(1, 1, 100)).unwrap();
         }
-        assert_eq!(buckets.0.read().len(), 1);
+        assert_eq!(buckets.all.read().len(), 1);
     }
 }

@@ -23,7 +23,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use crate::access_log::{AccessLog, Writer};
-use crate::account::{Books, Metrics};
+use crate::account::{Books, Metrics, render_caches};
 use crate::address::{Domains, External, Proxies};
 use crate::authenticate::Verifier;
 use crate::buckets::Buckets;
@@ -194,7 +194,7 @@ impl Front {
                 policy: AuthPolicy { sigv2: settings.sigv2, region: settings.pinned_region.clone() },
                 keys: SigningKeys::default(),
             },
-            buckets: Buckets::default(),
+            buckets: Buckets::new(parts.authz.keeps()),
             passwords: Passwords::new().map_err(io::Error::other)?,
             downloads: tokio::sync::Mutex::default(),
             patience: Patience::new(&settings),
@@ -239,7 +239,9 @@ impl Front {
 
     /// Prometheus text.
     pub fn metrics(&self) -> String {
-        self.shared.books.metrics.render(self.shared.books.access_log.as_ref())
+        let Shared { books, authz, buckets, .. } = &*self.shared;
+        let caches = authz.caches().chain([("buckets", buckets.counts())]);
+        books.metrics.render(books.access_log.as_ref()) + &render_caches(caches)
     }
 
     /// Stops accepting, lets running requests finish, closes. False when the time was not enough: what still runs is

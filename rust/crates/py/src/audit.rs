@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use panthera_authz::{Actor, AuditSettings, AuditWriter, Authorizer, Book, Entry, Event, Grantee, OnFailure};
+use panthera_authz::{Actor, AuditSettings, AuditWriter, Authorizer, Book, Entry, Event, Grantee, OnFailure, Settings};
 use panthera_base::{SystemClock, TenantId, Timestamp};
 use panthera_meta::Metastore;
 use panthera_meta::records::{AuditChange, AuditRecord};
@@ -35,12 +35,17 @@ pub fn entry((tenant, value): &(u32, PyBackedBytes)) -> PyResult<Entry> {
 }
 
 /// The authorizer of a store, with its audit log.
-pub fn open(meta: Arc<dyn Metastore>, (max_bytes, keep_us, deny, anonymous): AuditIn) -> Result<Authorizer, String> {
+pub fn open(
+    meta: Arc<dyn Metastore>,
+    (max_bytes, keep_us, deny, anonymous): AuditIn,
+    caches: bool,
+) -> Result<Authorizer, String> {
     let on_failure = if deny { OnFailure::Deny } else { OnFailure::Continue };
     let settings = AuditSettings { max_bytes, keep_us, on_failure, anonymous };
     let book = Book::open(meta, settings).map_err(|error| error.to_string())?;
     let writer = AuditWriter::start(book, Arc::new(SystemClock)).map_err(|error| error.to_string())?;
-    Authorizer::audited(writer).map_err(|error| error.to_string())
+    let settings = if caches { Settings::default() } else { Settings::without_caches() };
+    Authorizer::audited(writer, settings).map_err(|error| error.to_string())
 }
 
 #[pymethods]

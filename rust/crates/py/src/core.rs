@@ -49,7 +49,7 @@ fn store_error(error: impl std::fmt::Display) -> PyErr {
 #[pymethods]
 impl Core {
     #[new]
-    #[pyo3(signature = (data_dir, *, min_free_bytes = None, volume_bytes = None, sync = true, audit = (0, 0, true, false)))]
+    #[pyo3(signature = (data_dir, *, min_free_bytes = None, volume_bytes = None, sync = true, audit = (0, 0, true, false), caches = true))]
     fn new(
         py: Python<'_>,
         data_dir: &str,
@@ -57,9 +57,10 @@ impl Core {
         volume_bytes: Option<u64>,
         sync: bool,
         audit: AuditIn,
+        caches: bool,
     ) -> PyResult<Self> {
         let sizes = (min_free_bytes, volume_bytes);
-        py.detach(|| Self::open(Path::new(data_dir), sizes, sync, audit)).map_err(StoreError::new_err)
+        py.detach(|| Self::open(Path::new(data_dir), sizes, sync, (audit, caches))).map_err(StoreError::new_err)
     }
 
     /// The value of a key, or None.
@@ -134,7 +135,7 @@ impl Core {
         path: &Path,
         (min_free_bytes, volume_bytes): (Option<u64>, Option<u64>),
         sync: bool,
-        audit: AuditIn,
+        (audit, caches): (AuditIn, bool),
     ) -> Result<Self, String> {
         let dir = DataDir::own(path)?;
         let options = Options { sync, ..Options::default() };
@@ -147,7 +148,7 @@ impl Core {
         let disk = RealDisk::open(dir.join(VOLUME_DIR)).map_err(|error| format!("{}: {error}", path.display()))?;
         let (volumes, _report) =
             Store::open(Arc::new(disk), options, commit::sink(meta.clone())).map_err(|error| error.to_string())?;
-        let authz = Arc::new(audit::open(meta.clone(), audit)?);
+        let authz = Arc::new(audit::open(meta.clone(), audit, caches)?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let objects =
             ObjectService::open(meta.clone(), volumes.clone(), authz.clone(), OrdinalSource::default(), clock)

@@ -33,6 +33,7 @@ fn settings(seed: u64) -> Settings {
         merge_at: [2, 8, 10_000][seed as usize % 3],
         memo_places: [0, 7, 1024][seed as usize / 3 % 3],
         verdict_places: [1024, 0, 3][seed as usize / 9 % 3],
+        ..Settings::default()
     }
 }
 

@@ -219,7 +219,7 @@ fn stranger() -> Subject {
 #[test]
 fn decisions_on_another_tenants_resources_are_durable_before_the_answer() {
     let store = Arc::new(Faulty::default());
-    let authz = Authorizer::audited(writer(&store, AuditSettings::default())).unwrap();
+    let authz = Authorizer::audited(writer(&store, AuditSettings::default()), Settings::default()).unwrap();
     let theirs = Grantee::user(AWAY, UserId(3)).unwrap();
     grant(authz.engine().unwrap(), prefix("a/", Relation::Reader, theirs));
     let before = log(&*store).len();
@@ -250,7 +250,7 @@ fn decisions_on_another_tenants_resources_are_durable_before_the_answer() {
 fn nobody_is_written_down_when_the_operator_asks_for_it() {
     let store = Arc::new(Faulty::default());
     let settings = AuditSettings { anonymous: true, ..AuditSettings::default() };
-    let authz = Authorizer::audited(writer(&store, settings)).unwrap();
+    let authz = Authorizer::audited(writer(&store, settings), Settings::default()).unwrap();
     assert!(request(&authz, &Subject::Anonymous, "one", "a/k").1.is_ok());
     let log = log(&*store);
     assert_eq!((log.len(), log[0].0, log[0].1.who), (1, HOME, Grantee::ANYONE.bits()));
@@ -259,7 +259,7 @@ fn nobody_is_written_down_when_the_operator_asks_for_it() {
 #[test]
 fn a_failing_log_refuses_the_request_whatever_was_decided() {
     let store = Arc::new(Faulty::default());
-    let authz = Authorizer::audited(writer(&store, AuditSettings::default())).unwrap();
+    let authz = Authorizer::audited(writer(&store, AuditSettings::default()), Settings::default()).unwrap();
     grant(authz.engine().unwrap(), prefix("a/", Relation::Reader, Grantee::user(AWAY, UserId(3)).unwrap()));
     store.mode.store(LOST, Ordering::SeqCst);
     for key in ["a/k", "b/k"] {
@@ -278,13 +278,13 @@ fn a_full_log_refuses_requests_and_going_on_is_counted() {
     for (on_failure, refused) in [(OnFailure::Deny, true), (OnFailure::Continue, false)] {
         let store = Arc::new(Faulty::default());
         let settings = AuditSettings { max_bytes: 1, on_failure, ..AuditSettings::default() };
-        let authz = Authorizer::audited(writer(&store, settings)).unwrap();
+        let authz = Authorizer::audited(writer(&store, settings), Settings::default()).unwrap();
         let (_, settled) = request(&authz, &stranger(), "one", "a/k");
         assert_eq!((settled.is_err(), authz.audit().unwrap().book().lost()), (refused, if refused { 0 } else { 2 }));
         // A store that fails is the same.
         let store = Arc::new(Faulty::default());
         let settings = AuditSettings { on_failure, ..AuditSettings::default() };
-        let authz = Authorizer::audited(writer(&store, settings)).unwrap();
+        let authz = Authorizer::audited(writer(&store, settings), Settings::default()).unwrap();
         store.mode.store(LOST, Ordering::SeqCst);
         assert_eq!(request(&authz, &stranger(), "one", "a/k").1.is_err(), refused);
         assert_eq!(authz.audit().unwrap().book().lost(), if refused { 0 } else { 2 });
@@ -294,7 +294,7 @@ fn a_full_log_refuses_requests_and_going_on_is_counted() {
 #[test]
 fn requests_that_wait_together_share_commits_and_none_is_lost_or_written_twice() {
     let store = Arc::new(Faulty::default());
-    let authz = Authorizer::audited(writer(&store, AuditSettings::default())).unwrap();
+    let authz = Authorizer::audited(writer(&store, AuditSettings::default()), Settings::default()).unwrap();
     std::thread::scope(|scope| {
         for thread in 0..8 {
             let authz = &authz;
@@ -318,13 +318,13 @@ fn requests_that_wait_together_share_commits_and_none_is_lost_or_written_twice()
 #[test]
 fn trimming_removes_what_is_older_says_who_asked_and_makes_room() {
     let store = Arc::new(Faulty::default());
-    let authz = Authorizer::audited(writer(&store, AuditSettings::default())).unwrap();
+    let authz = Authorizer::audited(writer(&store, AuditSettings::default()), Settings::default()).unwrap();
     for i in 0..5 {
         assert!(request(&authz, &stranger(), &format!("{i}"), "a/k").1.is_ok());
     }
     let full = AuditSettings { max_bytes: stored(&*store), ..AuditSettings::default() };
     drop(authz);
-    let authz = Authorizer::audited(writer(&store, full)).unwrap();
+    let authz = Authorizer::audited(writer(&store, full), Settings::default()).unwrap();
     assert!(request(&authz, &stranger(), "six", "a/k").1.is_err(), "full");
     let trimmer = authz.audit().unwrap();
     let who = by(user(9));
@@ -343,7 +343,7 @@ fn trimming_removes_what_is_older_says_who_asked_and_makes_room() {
 #[test]
 fn what_has_been_kept_long_enough_goes_by_itself() {
     let store = Arc::new(Faulty::default());
-    let authz = Authorizer::audited(writer(&store, AuditSettings::default())).unwrap();
+    let authz = Authorizer::audited(writer(&store, AuditSettings::default()), Settings::default()).unwrap();
     for i in 0..3 {
         assert!(request(&authz, &stranger(), &format!("{i}"), "a/k").1.is_ok());
     }
@@ -360,7 +360,7 @@ fn what_has_been_kept_long_enough_goes_by_itself() {
 /// Bytes that one request of the stranger takes: its entry and the copy.
 fn bytes_of_a_request() -> u64 {
     let store = Arc::new(Faulty::default());
-    let authz = Authorizer::audited(writer(&store, AuditSettings::default())).unwrap();
+    let authz = Authorizer::audited(writer(&store, AuditSettings::default()), Settings::default()).unwrap();
     assert!(request(&authz, &stranger(), "0", "a/k").1.is_ok());
     stored(&*store)
 }
@@ -374,14 +374,16 @@ fn what_is_left_for_changes_of_rights_no_request_takes() {
     assert_eq!(least - least / RESERVE_PART, size);
     for (max_bytes, fits) in [(least, true), (least - 1, false)] {
         let store = Arc::new(Faulty::default());
-        let authz = Authorizer::audited(writer(&store, AuditSettings { max_bytes, ..Default::default() })).unwrap();
+        let authz =
+            Authorizer::audited(writer(&store, AuditSettings { max_bytes, ..Default::default() }), Settings::default())
+                .unwrap();
         let (_, settled) = request(&authz, &stranger(), "0", "a/k");
         assert_eq!(settled.is_ok(), fits, "{max_bytes} of {size}");
         assert!(fits || matches!(&settled, Err(Unaudited::Failed(why)) if why.contains("for changes of rights")));
     }
     let store = Arc::new(Faulty::default());
     let settings = AuditSettings { max_bytes: 20 * size, ..AuditSettings::default() };
-    let authz = Authorizer::audited(writer(&store, settings)).unwrap();
+    let authz = Authorizer::audited(writer(&store, settings), Settings::default()).unwrap();
     let through = (0..).take_while(|i| request(&authz, &stranger(), &format!("{}", i % 10), "a/k").1.is_ok()).count();
     assert_eq!(through, 18, "nine tenths of twenty");
     let engine = authz.engine().unwrap();
@@ -425,7 +427,7 @@ fn many_at_once_fill_the_log_to_its_bound_and_not_beyond() {
     // Names of one length: entries of one size.
     let settings = AuditSettings { max_bytes: 100 * size * 10 / 9 + 1, ..AuditSettings::default() };
     assert_eq!(settings.request_bytes() / size, 100);
-    let authz = Authorizer::audited(writer(&store, settings)).unwrap();
+    let authz = Authorizer::audited(writer(&store, settings), Settings::default()).unwrap();
     let through = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for _ in 0..16 {
@@ -445,7 +447,7 @@ fn many_at_once_fill_the_log_to_its_bound_and_not_beyond() {
 #[test]
 fn a_commit_that_fails_gives_its_room_back() {
     let store = Arc::new(Faulty::default());
-    let authz = Authorizer::audited(writer(&store, AuditSettings::default())).unwrap();
+    let authz = Authorizer::audited(writer(&store, AuditSettings::default()), Settings::default()).unwrap();
     let engine = authz.engine().unwrap();
     engine.write(asked(user(9), vec![reader("a/")])).unwrap();
     let before = stored(&*store);
@@ -458,14 +460,14 @@ fn a_commit_that_fails_gives_its_room_back() {
 #[test]
 fn trimming_takes_no_more_than_it_frees_when_there_is_no_room() {
     let store = Arc::new(Faulty::default());
-    let authz = Authorizer::audited(writer(&store, AuditSettings::default())).unwrap();
+    let authz = Authorizer::audited(writer(&store, AuditSettings::default()), Settings::default()).unwrap();
     for id in ["0", "1", "2"] {
         assert!(request(&authz, &stranger(), id, "a/k").1.is_ok());
     }
     let full = stored(&*store);
     drop(authz);
     let settings = AuditSettings { max_bytes: full, ..AuditSettings::default() };
-    let authz = Authorizer::audited(writer(&store, settings)).unwrap();
+    let authz = Authorizer::audited(writer(&store, settings), Settings::default()).unwrap();
     let stranger = by(Grantee::user(AWAY, UserId(3)).unwrap());
     let trimmer = authz.audit().unwrap();
     let mut trims = 0;
@@ -505,7 +507,7 @@ fn as_many_wait_as_the_queue_holds_and_one_more_is_told_to_slow_down() {
     let gated = Arc::new(Gated { store: Memory::new(), open: (Mutex::new(false), Condvar::new()) });
     let book = Book::open(gated.clone(), AuditSettings::default()).unwrap();
     let writer = AuditWriter::start(book, Arc::new(At(AtomicU64::new(1_000)))).unwrap();
-    let authz = Authorizer::audited(writer.clone()).unwrap();
+    let authz = Authorizer::audited(writer.clone(), Settings::default()).unwrap();
     let trails = |n: usize| -> Vec<Arc<Trail>> {
         (0..n).map(|i| writer.trail(Asked { request_id: format!("{i}"), ..Asked::default() })).collect()
     };
@@ -536,7 +538,7 @@ fn as_many_wait_as_the_queue_holds_and_one_more_is_told_to_slow_down() {
 #[test]
 fn who_comes_through_a_share_is_always_written_down_and_not_told_where_it_leads() {
     let store = Arc::new(Faulty::default());
-    let authz = Authorizer::audited(writer(&store, AuditSettings::default())).unwrap();
+    let authz = Authorizer::audited(writer(&store, AuditSettings::default()), Settings::default()).unwrap();
     let through = |bearer| {
         let (tenant, creator) = (HOME, UserId(3));
         Subject::Share(Delegation { tenant, share: 5, creator, creator_admin: false, bearer })

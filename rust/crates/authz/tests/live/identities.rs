@@ -54,8 +54,12 @@ fn managed(compiled: &str) -> Vec<u8> {
 
 impl World {
     fn new() -> Self {
+        Self::with(Settings::default())
+    }
+
+    fn with(settings: Settings) -> Self {
         let meta = Arc::new(Memory::new());
-        let engine = Engine::open(meta.clone(), Settings::default()).unwrap();
+        let engine = Engine::open(meta.clone(), settings).unwrap();
         let world = Self { identities: Identities::new(meta.clone(), engine.clone()), meta, engine };
         world.put(keys::user(UserId(1)), person(1, HOME, "alice").encode());
         world
@@ -329,4 +333,22 @@ fn a_user_that_has_left_a_group_has_left_its_policies_on_every_thread() {
         }
         over.store(true, Ordering::Release);
     });
+}
+
+#[test]
+fn what_is_kept_is_counted_and_can_be_switched_off() {
+    for (settings, users, holders) in
+        [(Settings::default(), (2, 2), (1, 2)), (Settings::without_caches(), (0, 4), (0, 6))]
+    {
+        let world = World::with(settings);
+        world.hang(PrincipalOf::User, 1, &inline(&["own"]));
+        world.hang(PrincipalOf::Group, 5, &inline(&["of-group"]));
+        assert_eq!(world.policies(), ["own"]);
+        assert_eq!(world.policies(), ["own"]);
+        // A change of memberships alone reads only what is new.
+        grant(&world.engine, member(HOME, 5, user(1)));
+        assert_eq!(world.policies(), ["own", "of-group"]);
+        assert_eq!(world.policies(), ["own", "of-group"]);
+        assert_eq!(world.identities.caches(), [("identities", users), ("policies", holders)]);
+    }
 }

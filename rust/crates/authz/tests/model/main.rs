@@ -138,7 +138,7 @@ const KEPT: [Kept; 4] = [
 impl Kept {
     pub(crate) fn open(self, store: &Arc<Store>) -> Engine {
         let Self { memo, verdicts, merge_at } = self;
-        let settings = Settings { merge_at, memo_places: memo, verdict_places: verdicts };
+        let settings = Settings { merge_at, memo_places: memo, verdict_places: verdicts, ..Settings::default() };
         Engine::open(store.clone(), settings).unwrap()
     }
 }
