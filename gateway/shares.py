@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from authz import names
+from authz.acting import acting
 from authz.deciding import Question, decide
 from authz.directory import Directory, Target, UnknownNameError
 from authz.model import BUNDLES, IN_BUCKET, RELATIONS, At, ChangeValue, Facts, Kind, Place, Subject
@@ -138,7 +139,8 @@ class Shares:
             audience=tuple(offer.to),
         )
         record = self._store_new(record)
-        self._engine.write(record.tenant, self._relations(record, "create"), now_us=now_us)
+        relations = self._relations(record, "create")
+        self._engine.write(record.tenant, relations, now_us=now_us, by=acting().value)
         kind = _KIND_OBJECT if record.object else _KIND_PREFIX
         token = base64.urlsafe_b64encode(kind + secret).decode()
         path = f"/-/{token}" if record.object else f"/-/{token}/"
@@ -175,7 +177,8 @@ class Shares:
             return ended
 
         record = repeated(attempt)
-        self._engine.write(record.tenant, self._relations(record, "delete"), now_us=self._clock_us())
+        relations = self._relations(record, "delete")
+        self._engine.write(record.tenant, relations, now_us=self._clock_us(), by=acting().value)
 
     # The parts of a new share.
 

@@ -77,6 +77,17 @@ def test_a_link_that_ended_says_why_to_its_owner(ann: Any) -> None:
     assert {one["detail"] for one in entries} > {f"share:#{revoked['share']}", f"share:#{secret['share']}"}
 
 
+def test_what_a_share_grants_is_its_creators_doing(ann: Any) -> None:
+    share = ann.share(f"s3://{ann.bucket}/pub/")
+    ann.admin("DELETE", f"/v1/shares/{share['share']}")
+    by_share = f"share:#{share['share']}"
+    changes = [one for one in log(ann) if any(change["subject"] == by_share for change in one["changes"])]
+    assert [(one["action"], one["subject"]) for one in changes] == [
+        ("panthera:Grant", "user:ann"),
+        ("panthera:Revoke", "user:ann"),
+    ]
+
+
 def test_a_link_that_is_used_up_says_so_after_what_it_allowed(ann: Any) -> None:
     made, place = ann.share(f"s3://{ann.bucket}/pub/", downloads=1), f"s3://{ann.bucket}/pub/a.txt"
     allowed = ("allowed", "s3:GetObject", "granted", place)
