@@ -77,8 +77,9 @@ bench: build $(VENV)/.tests ## ratios against this machine's limits (about 15 mi
 	$(BIN)/python bench/run.py
 
 # TUPLES=10000000 is the data set of the bar (T10); memory metastore, one process.
-bench-authz: tools ## figures of authorization on TUPLES tuples (10M: about 5 minutes)
+bench-authz: build ## figures of authorization on TUPLES tuples (10M: about 5 minutes)
 	cd rust && cargo run --release --locked -p panthera-authz --example bench_authz -- $(TUPLES)
+	$(BIN)/python bench/authz_python.py
 
 crash: build $(VENV)/.tests ## kill -9 twenty times under load (about 5 minutes)
 	$(BIN)/python tests/crash/kill_loop.py --kills 20
