@@ -194,6 +194,16 @@ def test_links_that_do_not_work_cannot_be_told_apart(ann: Any, people: Callable[
         assert len(texts) == 1, texts
 
 
+def test_no_link_is_a_service_worker(ann: Any) -> None:
+    """Its scope would be `/-/`: the script of one share would see every other that its reader opens."""
+    ann.s3.put_object(Bucket=ann.bucket, Key="pub/sw.js", Body=b"", ContentType="text/javascript")
+    script, folder = (ann.share(f"s3://{ann.bucket}/pub/{name}")["url"] for name in ("sw.js", ""))
+    for url in (script, folder + "sw.js"):
+        assert ask(url).status == 200
+        refused = ask(url, service_worker="script")
+        assert (refused.status, refused.code) == (403, "AccessDenied")
+
+
 def test_a_link_for_named_tenants_works_for_who_signs(ann: Any, people: Callable[..., User]) -> None:
     eve, mallory = people("beta", "eve"), people("gamma", "mallory")
     made = ann.share(f"s3://{ann.bucket}/pub/", to=[f"tenant:{eve.tenant}"])

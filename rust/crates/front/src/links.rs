@@ -183,8 +183,10 @@ fn place(
     matched: &Matched<'_>,
     head: &http::request::Parts,
 ) -> Option<(Vec<u8>, Vec<u8>)> {
-    // Who could ask whether the owner has a certain number would learn it by trying.
-    if record.object != token.object || head.headers.contains_key("x-amz-expected-bucket-owner") {
+    // Who could ask whether the owner has a certain number would learn it by trying. And a script that a browser keeps as
+    // a service worker of `/-/` would see every other share that is opened there, whoever shared it.
+    let unfit = ["x-amz-expected-bucket-owner", "service-worker"];
+    if record.object != token.object || unfit.iter().any(|name| head.headers.contains_key(*name)) {
         return None;
     }
     let below = &matched.address.key;
