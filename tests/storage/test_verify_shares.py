@@ -41,7 +41,6 @@ def test_shares_that_agree_are_sound(tmp_path):
 
 BROKEN = {
     "holds share 3 of tenant 1": {keys.share(1, 2): changed(share=3)},
-    "belongs to a tenant that is missing": {keys.share(9, 2): changed(tenant=9)},
     "was made by user 9, who is missing": {keys.share(1, 2): changed(creator=9)},
     "is of no place that can be shared": {keys.share(1, 2): changed(path=b"no-slash")},
     "flags 0x10 are not known": {keys.share(1, 2): SHARE.encode()[:2] + b"\x10" + SHARE.encode()[3:]},
@@ -65,3 +64,13 @@ def test_each_rule_broken_is_a_problem(tmp_path, words):
 def test_a_revoked_share_needs_no_way_to_it(tmp_path):
     rows = SOUND | {keys.share(1, 2): changed(revoked=True), keys.share_secret(SECRET): None}
     assert checked(tmp_path, rows).problems == []
+
+
+def test_a_share_may_outlive_its_tenant(tmp_path):
+    rows = {
+        keys.next_share(9): (2).to_bytes(8, "little"),
+        keys.share(9, 2): changed(tenant=9),
+        keys.share_secret(SECRET): SharePointer(9, 2).encode(),
+    }
+    report = checked(tmp_path, rows)
+    assert (report.problems, [str(one) for one in report.notes]) == ([], ["share 2 of tenant 9: outlived its tenant"])
