@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 from authz.policy.principals import account_arn, account_id, user_arn
+from gateway.auditing import concerning
 from gateway.errors import AccountError
 from gateway.holdings import removal, tenant_removal
 from gateway.limits import (
@@ -338,7 +339,8 @@ class Accounts:
         others = (other for found, other in self._credentials() if found != access_key)
         if record.root and not any(other.root and not other.disabled for other in others):
             raise AccountError("refused", "the last key of the root user stays")
-        self._store.commit([], [delete(keys.credential(access_key.encode()))])
+        with concerning(record.tenant):
+            self._store.commit([], [delete(keys.credential(access_key.encode()))])
 
     def disable_key(self, access_key: str, *, disabled: bool) -> None:
         """Makes an access key sign no longer, or again. What it signs is refused when this returns."""
@@ -352,7 +354,8 @@ class Accounts:
             others = (other for found, other in self._credentials() if found != access_key)
             if disabled and record.root and not any(other.root and not other.disabled for other in others):
                 raise AccountError("refused", "the last key of the root user stays enabled")
-            self._store.commit([equals(row, value)], [put(row, replace(record, disabled=disabled).encode())])
+            with concerning(record.tenant):
+                self._store.commit([equals(row, value)], [put(row, replace(record, disabled=disabled).encode())])
 
         repeated(attempt)
 

@@ -6,9 +6,9 @@ whose engine does the same, and reading the log (`audit_log.py`).
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Final, Protocol
 
@@ -53,6 +53,16 @@ def noting(about: About) -> Iterator[None]:
         yield
     finally:
         _ABOUT.reset(token)
+
+
+@contextmanager
+def concerning(tenant: int, bucket: int = 0, name: str | None = None, key: bytes | None = None) -> Iterator[None]:
+    """Commits inside are about this: what a request names (a share's number, an access key) need not say whose it is.
+    Outside of `noting` it does nothing.
+    """
+    about = _ABOUT.get()
+    with nullcontext() if about is None else noting(replace(about, tenant=tenant, bucket=bucket, name=name, key=key)):
+        yield
 
 
 class AuditedMetastore(Metastore, Protocol):

@@ -6,6 +6,7 @@ Belongs here: reading and changing such settings in the bucket's record. Does no
 
 from typing import Final, TypedDict
 
+from gateway.auditing import concerning
 from gateway.errors import AccountError
 from gateway.limits import COMMIT_ATTEMPTS
 from storage.api import Conflict, Metastore, equals, put
@@ -43,7 +44,8 @@ class BucketSettings:
             new = old.replace(listing=mode, generation=old.generation + 1)
             row = keys.bucket(bucket.encode())
             try:
-                self._store.commit([equals(row, before)], [put(row, new.encode())])
+                with concerning(old.tenant, old.id, bucket):
+                    self._store.commit([equals(row, before)], [put(row, new.encode())])
             except Conflict:
                 continue
             return _shown(bucket, new)

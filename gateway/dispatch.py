@@ -139,7 +139,9 @@ def _rights(row: Row, call: Call) -> AbstractContextManager[None]:
     if row.action not in RIGHTS or call.bucket_record is None:
         return nullcontext()
     bucket = BucketRecord.decode(call.bucket_record)
-    return noting(About(bucket.tenant, row.action, bucket.id, call.bucket, call.key or None))
+    # Amazon has one action for putting a configuration and for deleting it.
+    detail = None if row.action.endswith(row.name) else row.name
+    return noting(About(bucket.tenant, row.action, bucket.id, call.bucket, call.key or None, detail))
 
 
 def call_of(

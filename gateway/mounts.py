@@ -18,6 +18,7 @@ from authz.directory import Directory, Target, UnknownNameError
 from authz.model import RELATIONS, At, Facts, Place
 from authz.names import WordError
 from gateway.accounts import repeated, shown_moment
+from gateway.auditing import concerning
 from gateway.errors import AccountError
 from gateway.limits import ADMIN_PAGE, MOUNTS
 from gateway.shares import Who, secret_of
@@ -188,7 +189,8 @@ class Mounts:
             raise UnknownNameError(f"there is no bucket {name}")
         after = before.replace(mounts=before.mounts + change, generation=before.generation + 1)
         fence = put(keys.fence(after.id), after.fence(after.generation).encode())
-        self._store.commit([equals(row, value), *guards], [put(row, after.encode()), fence, op])
+        with concerning(before.tenant, before.id, name, target.place.path):
+            self._store.commit([equals(row, value), *guards], [put(row, after.encode()), fence, op])
 
     def _show(self, bucket: str, prefix: bytes, record: MountRecord) -> Json:
         row = self._store.get(keys.user(record.creator))

@@ -11,6 +11,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from authz.directory import Directory, Target, UnknownNameError
 from authz.model import BUNDLES, IN_BUCKET, RELATIONS, At, ChangeValue, Facts, Kind, Place, Subject
 from authz.names import WordError
 from gateway.accounts import next_number, repeated, shown_moment
+from gateway.auditing import concerning
 from gateway.errors import AccountError
 from gateway.limits import (
     ADMIN_PAGE,
@@ -173,7 +175,8 @@ class Shares:
                 return record
             ended = replace(record, revoked=True, generation=record.generation + 1)
             # The way from the secret to it stays: who still tries the link leaves an entry in the owner's audit log.
-            self._store.commit([equals(row, value)], [put(row, ended.encode())])
+            with _concerned(record):
+                self._store.commit([equals(row, value)], [put(row, ended.encode())])
             return ended
 
         record = repeated(attempt)
@@ -264,7 +267,8 @@ class Shares:
                 put(_secret_row(new), SharePointer(new.tenant, number).encode()),
                 add(counter, 1),
             ]
-            self._store.commit(guards, puts)
+            with _concerned(new):
+                self._store.commit(guards, puts)
             return new
 
         return repeated(attempt)
@@ -305,6 +309,11 @@ class Shares:
             "created": shown_moment(record.created_us),
             "state": "revoked" if record.revoked else "expired" if expired else "open",
         }
+
+
+def _concerned(record: ShareRecord) -> AbstractContextManager[None]:
+    """What is committed inside is about the share's place, in the audit log of its tenant."""
+    return concerning(record.tenant, record.bucket, record.bucket_name, record.path or None)
 
 
 def place_of(record: ShareRecord) -> Place:

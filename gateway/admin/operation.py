@@ -43,7 +43,9 @@ from storage.records.pointer import decode_id
 
 REQUEST_ID_BYTES: Final = 8
 """Of the id under which an admin request is written down; S3's have as many."""
-_TOLD: Final = frozenset({"access_key", "group", "name", "policy", "role", "subject", "user"})
+_TOLD: Final = frozenset(
+    ("access_key", "admin", "can", "disabled", "downloads", "expires", "group", "listing", "name", "policy", "role")
+) | {"subject", "to", "user"}
 _CHALLENGE: Final = {"www-authenticate": 'Basic realm="panthera"'}
 
 
@@ -213,8 +215,14 @@ def _concerned(call: Call) -> int:
 
 def _said(call: Call) -> str | None:
     """What the request names, for people: never what might be a secret or a document."""
-    said = call.path | {name: value for name, value in call.body.items() if name in _TOLD and isinstance(value, str)}
-    return " ".join(f"{name}={value}" for name, value in said.items()) or None
+    said = call.path | {name: value for name, value in call.body.items() if name in _TOLD}
+    return " ".join(f"{name}={_word(value)}" for name, value in said.items()) or None
+
+
+def _word(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(_word(one) for one in value)
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def json_response(content: object, status: int = 200) -> Response:

@@ -145,3 +145,42 @@ def test_a_mount_whose_share_ended_says_why_to_the_owner_and_not_to_the_mounter(
     assert said(ann, refused(other.s3.get_object, **key)) == []
     assert ask(f"{ann.server.url}/{eve.bucket}/partner/a.txt").code == "AccessDenied"
     assert len([one for one in log(ann) if one["reason"] == "share_revoked"]) == 3
+
+
+def test_what_root_does_stands_in_the_log_of_the_tenant_it_is_about(ann: Any, people: Callable[..., User]) -> None:
+    root, alice = User(ann.server, "default", "root", ROOT_KEY, ROOT_SECRET, None), people("acme", "alice")
+    place = f"s3://{ann.bucket}/pub/"
+    made = root.admin(
+        "POST", "/v1/shares", {"resource": place, "can": "contribute", "downloads": 7, "password": "sesame"}
+    )
+    root.admin("DELETE", f"/v1/shares/{made['share']}?tenant={ann.tenant}")
+    other = root.admin("POST", "/v1/shares", {"resource": place})
+    mount = f"s3://{ann.bucket}/mounted/"
+    root.admin("POST", "/v1/mounts", {"token": other["token"], "at": mount})
+    root.admin("DELETE", f"/v1/mounts?at={mount}")
+    root.admin("PUT", f"/v1/buckets/{ann.bucket}/settings", {"listing": "strict"})
+    root.admin("PATCH", f"/v1/keys/{alice.key}", {"disabled": True})
+    root.admin("DELETE", f"/v1/keys/{alice.key}")
+    entries = [one for one in log(ann) if one["kind"] == "configuration"]
+    found = [(one["action"], one["resource"], one["detail"]) for one in entries]
+    assert found[-8:] == [
+        ("panthera:CreateShare", place, "can=contribute downloads=7"),
+        ("panthera:RevokeShare", place, f"share={made['share']}"),
+        ("panthera:CreateShare", place, None),
+        ("panthera:MountShare", mount, None),
+        ("panthera:UnmountShare", mount, None),
+        ("panthera:ChangeBucketSettings", f"s3://{ann.bucket}", f"bucket={ann.bucket} listing=strict"),
+        ("panthera:ChangeKey", None, f"access_key={alice.key} disabled=true"),
+        ("panthera:RemoveKey", None, f"access_key={alice.key}"),
+    ]
+    assert {one["subject"] for one in entries[-8:]} == {"user:#1/#1"}
+
+
+def test_deleting_a_configuration_does_not_read_as_putting_it(ann: Any) -> None:
+    ann.s3.put_public_access_block(
+        Bucket=ann.bucket, PublicAccessBlockConfiguration={"BlockPublicPolicy": True, "BlockPublicAcls": True}
+    )
+    ann.s3.delete_public_access_block(Bucket=ann.bucket)
+    found = [(one["action"], one["detail"]) for one in log(ann, f"&resource=s3://{ann.bucket}")]
+    action = "s3:PutBucketPublicAccessBlock"
+    assert found == [(action, "PutPublicAccessBlock"), (action, "DeletePublicAccessBlock")]
