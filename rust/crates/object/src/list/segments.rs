@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use panthera_authz::{Action, Listing, Question, Resource};
+use panthera_base::limits::KEY_BYTES;
 use panthera_base::{BucketId, ErrorCode, S3Result};
 use panthera_meta::records::ThroughShare;
 use panthera_meta::{Snapshot, keys};
@@ -78,10 +79,20 @@ impl Segment {
             other => return other,
         }
         let lens = Lens::new(self.window.as_ref());
-        match own.look(&lens.shown(stored)) {
+        let shown = lens.shown(stored);
+        if shown.len() > KEY_BYTES {
+            // No request can name it here.
+            return share.pass(keys::next_key(stored));
+        }
+        match own.look(&shown) {
             Look::Skip(to) => lens.stored(&to).map_or(Look::End, |to| Look::Skip(to.into_owned())),
             other => other,
         }
+    }
+
+    /// Whether the row of somebody else's upload may be passed over, or the page has worked enough.
+    pub fn passes(&mut self) -> bool {
+        self.share.as_mut().is_none_or(Gate::spend)
     }
 
     /// Where the listing goes on when either side worked enough, in the client's names. The caller's gate has those, but

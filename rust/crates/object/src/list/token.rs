@@ -10,7 +10,7 @@
 
 use panthera_authz::Subject;
 use panthera_base::limits::KEY_BYTES;
-use panthera_base::{BucketId, S3Result, TenantId};
+use panthera_base::{BucketId, Ordinal, S3Result, TenantId};
 use panthera_wire::checksum::base64;
 
 use super::invalid;
@@ -24,6 +24,10 @@ const MARKER: &str = "panthera-position-";
 /// A position is a key or the string right behind one.
 const POSITION_BYTES: usize = KEY_BYTES + 1;
 const TAG_BYTES: usize = blake3::OUT_LEN;
+/// Length, position, upload.
+const PLAIN_BYTES: usize = 2 + POSITION_BYTES + 8;
+/// In the length: an upload of the key is meant.
+const WITHIN: u16 = 0x8000;
 
 /// Where a page begins.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,6 +36,8 @@ pub(super) enum Position {
     After(Vec<u8>),
     /// At this key: nothing before it is left to show.
     At(Vec<u8>),
+    /// Behind this upload of the key, which has not been shown.
+    Within(Vec<u8>, Ordinal),
 }
 
 /// Seals positions for one caller of one bucket.
@@ -67,35 +73,45 @@ impl Sealer {
         text.iter_mut().zip(stream).for_each(|(byte, mask)| *byte ^= mask);
     }
 
-    fn seal(&self, position: &[u8]) -> Vec<u8> {
-        let mut plain = (position.len() as u16).to_be_bytes().to_vec();
+    fn seal(&self, position: &[u8], upload: Option<Ordinal>) -> Vec<u8> {
+        let within = if upload.is_some() { WITHIN } else { 0 };
+        let mut plain = (position.len() as u16 | within).to_be_bytes().to_vec();
         plain.extend_from_slice(position);
         plain.resize(2 + POSITION_BYTES, 0);
+        plain.extend_from_slice(&upload.unwrap_or(Ordinal(0)).0.to_be_bytes());
         let tag = self.tag(&plain);
         self.apply_stream(&tag, &mut plain);
         [&[SEALED][..], tag.as_bytes(), &plain].concat()
     }
 
-    fn open(&self, sealed: &[u8]) -> Option<Vec<u8>> {
-        let (tag, text) = sealed.split_first_chunk::<TAG_BYTES>().filter(|(_, t)| t.len() == 2 + POSITION_BYTES)?;
+    fn open(&self, sealed: &[u8]) -> Option<Position> {
+        let (tag, text) = sealed.split_first_chunk::<TAG_BYTES>().filter(|(_, t)| t.len() == PLAIN_BYTES)?;
         let (tag, mut plain) = (blake3::Hash::from_bytes(*tag), text.to_vec());
         self.apply_stream(&tag, &mut plain);
         // Hashes are compared in constant time.
         if self.tag(&plain) != tag {
             return None;
         }
-        let len = usize::from(u16::from_be_bytes([plain[0], plain[1]]));
-        plain.get(2..2 + len).map(<[u8]>::to_vec)
+        let head = u16::from_be_bytes([plain[0], plain[1]]);
+        let (key, upload) = plain[2..].split_at(POSITION_BYTES);
+        let key = key.get(..usize::from(head & !WITHIN))?.to_vec();
+        let upload = Ordinal(u64::from_be_bytes(upload.try_into().ok()?));
+        Some(if head & WITHIN == 0 { Position::At(key) } else { Position::Within(key, upload) })
     }
 
     /// The token for going on at a key that was not shown.
     pub fn token(&self, at: &[u8]) -> String {
-        base64url(&self.seal(at))
+        base64url(&self.seal(at, None))
     }
 
     /// The same as a marker.
     pub fn marker(&self, at: &[u8]) -> String {
         format!("{MARKER}{}", self.token(at))
+    }
+
+    /// The marker for going on behind an upload that was not shown.
+    pub fn marker_within(&self, key: &[u8], upload: Ordinal) -> String {
+        format!("{MARKER}{}", base64url(&self.seal(key, Some(upload))))
     }
 }
 
@@ -113,7 +129,7 @@ pub(super) fn decode(token: &str, sealer: impl FnOnce() -> S3Result<Sealer>) -> 
     let mut plain = from_base64url(token).ok_or_else(wrong)?;
     match plain.first() {
         Some(&SHOWN) if plain.len() <= KEY_BYTES + 1 => Ok(Position::After(plain.split_off(1))),
-        Some(&SEALED) => sealer()?.open(&plain[1..]).map(Position::At).ok_or_else(wrong),
+        Some(&SEALED) => sealer()?.open(&plain[1..]).ok_or_else(wrong),
         _ => Err(wrong()),
     }
 }
@@ -125,7 +141,7 @@ pub(super) fn read_marker(marker: &str, sealer: impl FnOnce() -> S3Result<Sealer
         Some([SEALED, sealed @ ..]) => sealer()?.open(sealed),
         _ => None,
     };
-    Ok(at.map_or_else(|| Position::After(marker.as_bytes().to_vec()), Position::At))
+    Ok(at.unwrap_or_else(|| Position::After(marker.as_bytes().to_vec())))
 }
 
 fn base64url(plain: &[u8]) -> String {
@@ -180,6 +196,10 @@ mod tests {
             }
             let marker = sealer(7, 5).marker(key);
             assert_eq!(read_marker(&marker, || Ok(sealer(7, 5))).ok(), Some(Position::At(key.to_vec())));
+            let within = sealer(7, 5).marker_within(key, Ordinal(u64::MAX - 1));
+            let want = Position::Within(key.to_vec(), Ordinal(u64::MAX - 1));
+            assert_eq!(read_marker(&within, || Ok(sealer(7, 5))).ok(), Some(want));
+            assert_eq!(within.len(), marker.len(), "they cannot be told apart");
         }
     }
 

@@ -38,7 +38,7 @@ struct Uploads<'a, 's> {
     /// `None` when the last thing on the page is a common prefix.
     last_upload: Option<Ordinal>,
     /// Where to go on when the page ended because it had worked enough.
-    stopped: Option<Vec<u8>>,
+    stopped: Option<Position>,
 }
 
 impl ObjectService {
@@ -80,7 +80,11 @@ impl ObjectService {
         let truncated = uploads.page.truncated() || uploads.stopped.is_some();
         match &uploads.stopped {
             Some(stopped) if uploads.page.taken() == 0 => {
-                head.text("NextKeyMarker", &self.mark(call, stopped)?).text("NextUploadIdMarker", "");
+                let marker = match stopped {
+                    Position::Within(key, upload) => self.mark_within(call, key, *upload)?,
+                    Position::At(key) | Position::After(key) => self.mark(call, key)?,
+                };
+                head.text("NextKeyMarker", &marker).text("NextUploadIdMarker", "");
             }
             _ if truncated => {
                 params.put_key(&mut head, "NextKeyMarker", &uploads.last_key);
@@ -106,10 +110,15 @@ impl Uploads<'_, '_> {
         after: Option<Ordinal>,
     ) -> Result<(), MetaError> {
         for mut segment in segments {
-            let first = match (position, after) {
-                // Uploads of the marker's own key that are newer than the marker's.
-                (Position::After(marker), Some(upload)) if self.resume == *marker && segment.from <= *marker => {
-                    let stored = segment.lens().stored(marker);
+            // Uploads of the marker's own key that are newer than the marker's.
+            let marked = match (position, after) {
+                (Position::After(key), Some(upload)) => Some((key, upload)),
+                (Position::Within(key, upload), _) => Some((key, *upload)),
+                _ => None,
+            };
+            let first = match marked {
+                Some((key, upload)) if self.resume == *key && segment.from <= *key => {
+                    let stored = segment.lens().stored(key);
                     let row = stored.map(|key| keys::next_key(&keys::upload(segment.bucket, &key, upload)));
                     row.filter(|row| *row < segment.end)
                 }
@@ -118,7 +127,7 @@ impl Uploads<'_, '_> {
             if let Some(first) = first {
                 scan(snapshot, first, segment.end.clone(), &mut |row, value| self.visit(&mut segment, row, value))?;
             }
-            self.stopped = segment.stopped(&self.gate);
+            self.stopped = self.stopped.take().or_else(|| segment.stopped(&self.gate).map(Position::At));
             if self.full || self.stopped.is_some() {
                 break;
             }
@@ -137,7 +146,11 @@ impl Uploads<'_, '_> {
         }
         let upload = UploadRecord::decode(value)?;
         if segment.mount().is_some_and(|way| !came_by(&upload, way)) {
-            return Ok(Step::Next);
+            if segment.passes() {
+                return Ok(Step::Next);
+            }
+            self.stopped = Some(Position::Within(segment.lens().shown(&stored).into_owned(), ordinal));
+            return Ok(Step::Stop);
         }
         let lens = segment.lens();
         let key = &*lens.shown(&stored);
