@@ -118,17 +118,6 @@ def test_what_may_be_written_lies_in_the_owners_bucket(ann: Any, eve: Any) -> No
     assert code(ann.s3.get_object, Bucket=ann.bucket, Key="pub/new.txt") == "NoSuchKey"
 
 
-def test_what_does_not_reach_through_a_mount_says_so_by_name(ann: Any, eve: Any) -> None:
-    mount(eve, ann.share(f"s3://{ann.bucket}/pub/", can="edit")["token"])
-    place = {"Bucket": eve.bucket, "Key": "partner/a.txt"}
-    assert code(eve.s3.get_object_tagging, **place) == "NotImplemented"
-    assert code(eve.s3.get_object_acl, **place) == "NotImplemented"
-    done = eve.s3.delete_objects(Bucket=eve.bucket, Delete={"Objects": [{"Key": "partner/a.txt"}, {"Key": "z.txt"}]})
-    assert [one["Key"] for one in done["Deleted"]] == ["z.txt"]
-    assert [(one["Key"], one["Code"]) for one in done["Errors"]] == [("partner/a.txt", "NotImplemented")]
-    assert names(ann.s3, ann.bucket, Prefix="pub/") == ["pub/a.txt", "pub/sub/b.txt", "pub/ü & <b>.txt"]
-
-
 def test_both_sides_must_allow_it(ann: Any, eve: Any, people: Callable[..., User]) -> None:
     bob: Any = people("beta", "bob")
     made = ann.share(f"s3://{ann.bucket}/pub/", to=[f"tenant:{eve.tenant}"])

@@ -12,12 +12,12 @@ use panthera_authz::{
 };
 use panthera_base::{ErrorCode, Ordinal, S3Error, S3Result, TenantId};
 use panthera_meta::records::BucketRecord;
+use panthera_object::api::Entered;
 use panthera_object::{Document, Sent, StoredObject, StoredUpload, form_headers, owns};
 use panthera_wire::auth::SignatureVersion;
 use panthera_wire::headers;
 
-use crate::links::Entered;
-use crate::pipeline::{Blocked, Known, Matched, Peer};
+use crate::pipeline::{Known, Matched, Peer};
 use crate::server::Shared;
 use crate::table::{Asks, Auth, Reveal};
 
@@ -85,7 +85,7 @@ pub(crate) fn authorize(
     let key = named.then_some(matched.address.key.as_slice());
     let subject = &known.identity.caller.subject;
     // What a mount hides is not there, whatever its share is worth at this moment.
-    let mounted = matches!(known.blocked, Some(Blocked::Share(_)));
+    let mounted = known.blocked.is_some();
     let mut side = Side { subject, bucket, name: &matched.address.bucket, key, mounted };
     let headers = &*meant_headers(matched, known, &head.headers)?;
     let entered = known.elsewhere.as_ref().and_then(|elsewhere| elsewhere.mount.as_ref());

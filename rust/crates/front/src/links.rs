@@ -12,8 +12,8 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL, REFERRER_POLICY, X_CONTENT_TYPE
 use http::{HeaderMap, HeaderValue, StatusCode};
 use panthera_authz::{Reason, Subject};
 use panthera_base::{ErrorCode, S3Error, TenantId, UserId, limits};
-use panthera_meta::records::{BucketRecord, ShareRecord};
-use panthera_object::api::{NativeOp, OpResult, Window};
+use panthera_meta::records::ShareRecord;
+use panthera_object::api::{Entered, NativeOp, OpResult, Window};
 use panthera_object::{Mounts, Refusal, Standing, by_secret, standing};
 use panthera_wire::auth::{BodyAuth, unsigned_body};
 use panthera_wire::checksum::base64;
@@ -86,18 +86,6 @@ pub(crate) struct Elsewhere {
     pub link: bool,
     /// The way was a mount.
     pub mount: Option<Entered>,
-}
-
-/// Both sides of a mount: who enters, and the place that is entered from.
-pub(crate) struct Entered {
-    /// The share, as a subject.
-    pub share: Subject,
-    /// The bucket it is mounted in.
-    pub bucket: Arc<BucketRecord>,
-    /// Its name.
-    pub name: String,
-    /// The key there.
-    pub key: Vec<u8>,
 }
 
 /// A link that stands, and where it leads.

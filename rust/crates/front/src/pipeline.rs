@@ -9,12 +9,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
-use panthera_authz::{Action, Context, Subject};
+use panthera_authz::{Action, Context, Permission, Subject};
 use panthera_base::{ErrorCode, S3Error, S3Result, Timestamp};
 use panthera_meta::records::BucketRecord;
 use panthera_meta::{Snapshot, keys};
-use panthera_object::api::{Call, NativeOp, OpResult, Payload, Query, Reply, ReplyBody, Window};
-use panthera_object::{Mounted, Mounts, Refusal, not_through_a_mount};
+use panthera_object::api::{Call, Entered, OpResult, Payload, Query, Reply, ReplyBody, Window};
+use panthera_object::{Mounted, Mounts, Refusal};
 use panthera_wire::auth::{BodyAuth, Head, SignatureVersion};
 
 use crate::account::Receipt;
@@ -28,7 +28,7 @@ use crate::connection::Connection;
 use crate::control::{ControlCall, ControlReply};
 use crate::downloads::Limit;
 use crate::form::{self, Form};
-use crate::links::{self, Elsewhere, Entered};
+use crate::links::{self, Elsewhere};
 use crate::payload::{self, BodyPayload, Lengths, Rest, Settled};
 use crate::render::{self, Facts};
 use crate::server::Shared;
@@ -84,17 +84,9 @@ pub(crate) struct Known {
     payload: Box<dyn Payload>,
     /// What is worked on lies elsewhere: behind a share.
     pub elsewhere: Option<Elsewhere>,
-    /// The key lies below a mount, and the request does not reach where it leads. Said after step 5: only who may do it
-    /// here is told, or written down as one who tried.
-    pub blocked: Option<Blocked>,
-}
-
-/// What stands between a request and a mounted key.
-pub(crate) enum Blocked {
-    /// The operation does not reach through mounts.
-    Operation,
-    /// The share gives the caller nothing.
-    Share(Refusal),
+    /// The key lies below a mount, and its share gives the caller nothing. Said after step 5: only who may do it here is
+    /// told, or written down as one who tried.
+    pub blocked: Option<Refusal>,
 }
 
 impl Known {
@@ -189,18 +181,20 @@ async fn run(
     (context, granted): (Context, Granted),
 ) -> OpResult {
     let row = matched.row;
-    match known.blocked.take() {
-        None => {}
-        Some(Blocked::Operation) => return Err(not_through_a_mount(&row.name)),
-        Some(Blocked::Share(refusal)) => return Err(refusal.told(&context, row.action)),
+    if let Some(refusal) = known.blocked.take() {
+        return Err(refusal.told(&context, row.action));
+    }
+    if known.elsewhere.as_ref().is_some_and(|place| place.mount.is_some()) && is_the_owners(row.action) {
+        return Err(S3Error::new(ErrorCode::AccessDenied).detail("not offered by any share"));
     }
     let concealed = Concealed::of(&matched, &known, &context);
     let about = About::of(&matched, &known, &context);
-    let elsewhere = known.elsewhere.take();
+    let mut elsewhere = known.elsewhere.take();
     let outcome = match row.kind {
         Kind::Native(op) => {
             let window = elsewhere.as_ref().map(|elsewhere| elsewhere.window.clone());
-            let call = native_call(op, facts, matched, known, head.headers, (context, granted, window))?;
+            let mount = elsewhere.as_mut().and_then(|elsewhere| elsewhere.mount.take());
+            let call = native_call(op, facts, matched, known, head.headers, (context, granted, window, mount))?;
             shared.objects.handle(call).await
         }
         Kind::Python => control(shared, facts, matched, known, head).await,
@@ -214,6 +208,12 @@ async fn run(
         Some(elsewhere) => elsewhere.finish(shared, row.native(), about, outcome).await,
         None => outcome,
     }
+}
+
+/// What no share offers, whatever relations its owner gave it: an object's list has the owner's names, and what binds
+/// the owner is not for others to set.
+fn is_the_owners(action: Action) -> bool {
+    matches!(action.permission(), Permission::Share | Permission::Manage | Permission::Compliance)
 }
 
 /// Step 4 for requests signed in their head. One snapshot serves the credential and the bucket; what is missing is
@@ -247,39 +247,42 @@ fn enter_mount(shared: &Shared, snapshot: &dyn Snapshot, matched: &mut Matched<'
         Auth::Form => true,
         Auth::Link | Auth::None => false,
     };
-    let Some((bucket, _)) = known.bucket.as_mut().filter(|_| named) else {
+    let Some((bucket, raw)) = known.bucket.as_mut().filter(|_| named) else {
         return Ok(());
     };
     let mounts = Mounts::of(snapshot, bucket)?;
     let Some(mount) = mounts.covering(&matched.address.key) else { return Ok(()) };
-    if !matched.row.native().is_some_and(NativeOp::reaches_through_mounts) {
-        known.blocked = Some(Blocked::Operation);
-        return Ok(());
-    }
     let subject = &known.identity.caller.subject;
     let place = (&*matched.address.bucket, &*matched.address.key);
     let mounted = match mount.resolve(&shared.authz, snapshot, subject, place, matched.now) {
         Ok(mounted) => mounted,
         Err(refusal) if refusal.known.is_none() => return Err(refusal.error),
         Err(refusal) => {
-            known.blocked = Some(Blocked::Share(refusal));
+            known.blocked = Some(refusal);
             return Ok(());
         }
     };
     let Mounted { standing, key, mut window } = mounted;
     window.owner = bucket.owner;
     let limit = Limit::of(&standing.record);
+    let native = matched.row.native().is_some();
+    if !native {
+        let row = snapshot.get(&keys::bucket(standing.record.bucket_name.as_bytes())).map_err(S3Error::internal)?;
+        *raw = Bytes::copy_from_slice(row.unwrap_or_default());
+    }
     let entered = Entered {
         share: standing.caller.subject,
         bucket: std::mem::replace(bucket, standing.bucket),
         name: std::mem::replace(&mut matched.address.bucket, standing.record.bucket_name),
         key: std::mem::replace(&mut matched.address.key, key),
     };
-    // What is written is the creator's; who asks stays who it is.
-    let caller = &mut known.identity.caller;
-    caller.user = standing.caller.user;
-    caller.canonical_id = standing.caller.canonical_id;
-    caller.display_name = standing.caller.display_name;
+    if native {
+        // What is written is the creator's; who asks stays who it is.
+        let caller = &mut known.identity.caller;
+        caller.user = standing.caller.user;
+        caller.canonical_id = standing.caller.canonical_id;
+        caller.display_name = standing.caller.display_name;
+    }
     known.elsewhere = Some(Elsewhere { window, limit, link: false, mount: Some(entered) });
     Ok(())
 }
@@ -374,7 +377,7 @@ fn native_call(
     matched: Matched<'_>,
     known: Known,
     headers: http::HeaderMap,
-    (context, granted, window): (Context, Granted, Option<Window>),
+    (context, granted, window, mount): (Context, Granted, Option<Window>, Option<Entered>),
 ) -> S3Result<Call> {
     // The host names the bucket that the client knows.
     let bucket = matched.address.host_bucket();
@@ -397,6 +400,7 @@ fn native_call(
         decided: granted.version,
         form: known.form.fields,
         window,
+        mount,
         base_url,
         payload: known.payload,
     })

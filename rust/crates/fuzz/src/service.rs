@@ -115,6 +115,7 @@ impl Scene {
             decided: None,
             form: Vec::new(),
             window: None,
+            mount: None,
             base_url: "http://localhost:9000".into(),
             payload: Box::new(Body { pieces: Vec::new(), len: 0 }),
         }

@@ -8,8 +8,8 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderValue};
 use panthera_authz::{
-    Action, Initiator, NotUnderstood, ObjectAccess, ObjectLookup, Question, RequestFacts, Resource, Subject, Trail,
-    Unaudited,
+    Action, Authorizer, Initiator, NotUnderstood, ObjectAccess, ObjectLookup, Question, RequestFacts, Resource,
+    Subject, Trail, Unaudited,
 };
 use panthera_base::limits::OBJECT_TAGS;
 use panthera_base::{BucketId, ErrorCode, Ordinal, S3Error, S3Result};
@@ -18,7 +18,7 @@ use panthera_meta::{MetaError, Metastore, key_fits, keys};
 use panthera_wire::tagging;
 use panthera_wire::xml::Reader;
 
-use crate::api::{Call, Query};
+use crate::api::{Call, Entered, Query};
 use crate::read::stored::pairs;
 use crate::resolve::{Wanted, find};
 
@@ -335,12 +335,24 @@ impl Call {
         self.window.as_ref().map_or(Cow::Borrowed(&*self.key), |window| Cow::Owned(window.shown(&self.key)))
     }
 
-    /// The question whether the caller may do something in the bucket of this call.
+    /// The question whether the caller may do something in the bucket of this call. Through a mount the share is asked
+    /// for; [`Self::both_allow`] asks for the caller, too.
     pub(crate) fn question(&self, action: Action) -> Question<'_> {
         let (tenant, name) = (self.bucket.tenant, &*self.bucket_name);
         let resource = Resource { tenant, bucket: Some(&self.bucket), name, key: None, object: None };
-        let subject = &self.caller.subject;
+        let subject = self.mount.as_ref().map_or(&self.caller.subject, |mount| &mount.share);
         Question { subject, action, resource, context: &self.context, request: self }
+    }
+
+    /// Whether it is allowed on both sides of a mount, where the way is one.
+    pub(crate) fn both_allow<'a>(
+        &'a self,
+        authz: &Authorizer,
+        mount: Option<&'a Entered>,
+        there: &Question<'a>,
+    ) -> bool {
+        let here = mount.map(|mount| mount.here(&self.caller.subject, there));
+        here.is_none_or(|here| authz.decide(&here).allowed()) && authz.decide(there).allowed()
     }
 }
 

@@ -6,7 +6,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use panthera_authz::{Context, Subject, Visible};
+use panthera_authz::{Context, Question, Resource, Subject, Visible};
 use panthera_base::{Ordinal, S3Error, S3Result, Timestamp, UserId};
 use panthera_meta::records::{BucketRecord, ThroughShare};
 
@@ -36,21 +36,6 @@ pub enum NativeOp {
 }
 
 impl NativeOp {
-    /// Whether it works on keys of a mounted share.
-    pub fn reaches_through_mounts(self) -> bool {
-        matches!(
-            self,
-            Self::CopyObject
-                | Self::CreateMultipartUpload
-                | Self::DeleteObject
-                | Self::GetObject
-                | Self::GetObjectAttributes
-                | Self::HeadObject
-                | Self::PostObject
-                | Self::PutObject
-        ) || self.is_on_an_upload()
-    }
-
     /// Whether it is about one open upload.
     pub fn is_on_an_upload(self) -> bool {
         matches!(self, Self::CompleteMultipartUpload | Self::UploadPart | Self::UploadPartCopy)
@@ -143,6 +128,28 @@ impl Window {
     }
 }
 
+/// Both sides of a mount: who enters, and the place that is entered from.
+pub struct Entered {
+    /// The share, as a subject.
+    pub share: Subject,
+    /// The bucket it is mounted in.
+    pub bucket: Arc<BucketRecord>,
+    /// Its name.
+    pub name: String,
+    /// The key there.
+    pub key: Vec<u8>,
+}
+
+impl Entered {
+    /// What is asked of the share, asked of the caller where it is mounted: as if the object lay there. Nothing is
+    /// stored there.
+    pub fn here<'a>(&'a self, subject: &'a Subject, there: &Question<'a>) -> Question<'a> {
+        let (tenant, bucket, key) = (self.bucket.tenant, Some(&*self.bucket), Some(&*self.key));
+        let resource = Resource { tenant, bucket, name: &self.name, key, object: None };
+        Question { subject, resource, ..*there }
+    }
+}
+
 /// One request, past step 5.
 pub struct Call {
     /// Which operation.
@@ -173,6 +180,8 @@ pub struct Call {
     pub form: Vec<(String, Vec<u8>)>,
     /// The client's names, when they are not those of the place where this works.
     pub window: Option<Window>,
+    /// The mount through which the key was named: bucket and key are those of the share, and both sides are asked.
+    pub mount: Option<Entered>,
     /// Scheme and authority the client used (`http://localhost:9000`), for Location elements.
     pub base_url: String,
     /// The body.

@@ -24,7 +24,7 @@ mod shares;
 mod write;
 
 pub use access::{Document, Sent, StoredObject, StoredUpload, owns, settled};
-pub use mounts::{Mounted, Mounts, not_through_a_mount};
+pub use mounts::{Mounted, Mounts};
 pub use post::{form_headers, form_key};
 pub use service::ObjectService;
 pub use shares::{Refusal, Standing, by_secret, standing};

@@ -8,7 +8,7 @@
 //! cannot let others in.
 
 use panthera_authz::{Authorizer, Reason, Subject};
-use panthera_base::{BucketId, ErrorCode, S3Error, S3Result, Timestamp, UserId};
+use panthera_base::{BucketId, S3Error, S3Result, Timestamp, UserId};
 use panthera_meta::records::{BucketRecord, MountRecord, SharePointer, ThroughShare};
 use panthera_meta::{Snapshot, Step, keys};
 
@@ -125,15 +125,6 @@ impl Mount {
         }
         Ok(Mounted { standing, key, window })
     }
-}
-
-/// What an operation answers that does not reach through mounts.
-pub fn not_through_a_mount(operation: &str) -> S3Error {
-    S3Error::with_message(
-        ErrorCode::NotImplemented,
-        format!("{operation} is not implemented for keys of a mounted share."),
-    )
-    .field("Operation", operation)
 }
 
 #[cfg(test)]

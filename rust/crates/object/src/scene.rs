@@ -151,6 +151,7 @@ impl Scene {
             decided: None,
             form: Vec::new(),
             window: None,
+            mount: None,
             base_url: "http://localhost:9000".into(),
             payload: Box::new(NoBody),
         }

@@ -6,7 +6,9 @@ mod object;
 
 pub(crate) use object::{whole_second, write_checksums};
 
-use panthera_authz::{Action, ObjectLookup, Question, Resource, Subject};
+use std::sync::Arc;
+
+use panthera_authz::{Action, ObjectLookup, Question, Resource};
 use panthera_base::limits::SINGLE_PUT_BYTES;
 use panthera_base::{ErrorCode, Ordinal, S3Error, S3Result};
 use panthera_meta::records::{BucketRecord, ObjectRecord, Versioning};
@@ -15,7 +17,7 @@ use panthera_wire::conditions::{Conditions, Outcome, evaluate};
 use panthera_wire::headers::{self, CopySource};
 
 use crate::access::{Copied, StoredObject, owns, unchanged};
-use crate::api::Call;
+use crate::api::{Call, Entered};
 use crate::commit::meta_error;
 use crate::mounts::Mounts;
 use crate::resolve::{Wanted, find};
@@ -29,7 +31,7 @@ struct Named {
     wanted: Wanted,
     bucket: BucketRecord,
     /// It is named through a mount: what the share's bearer may do there counts, too.
-    share: Option<Subject>,
+    mount: Option<Entered>,
 }
 
 impl Named {
@@ -52,10 +54,10 @@ pub(crate) struct Source {
     pub by_version: bool,
     /// The version.
     pub record: ObjectRecord,
-    /// Its bucket's name, its version as named, the share it is named through.
+    /// Its bucket's name, its version as named, the mount it is named through.
     name: String,
     version: Option<String>,
-    share: Option<Subject>,
+    mount: Option<Entered>,
 }
 
 impl Source {
@@ -76,7 +78,7 @@ impl ObjectService {
         let wanted = Wanted::parse(source.version.as_deref())?;
         let snapshot = self.meta.snapshot().map_err(|error| meta_error(&error))?;
         let bucket = bucket_named(&*snapshot, &source.bucket)?;
-        let named = Named { source, wanted, bucket, share: None };
+        let named = Named { source, wanted, bucket, mount: None };
         let mut decided = self.authorize_source(&named, call)?;
         if let Some(expected) = call.headers.get("x-amz-source-expected-bucket-owner")
             && !owns(&*self.meta, expected, &named.bucket)?
@@ -84,7 +86,7 @@ impl ObjectService {
             return Err(ErrorCode::AccessDenied.into());
         }
         let named = self.through_mount(&*snapshot, named, call)?;
-        if named.share.is_some() {
+        if named.mount.is_some() {
             decided = self.authorize_source(&named, call)?;
         }
         let found = find(&*snapshot, named.bucket.id, named.bucket.versioning, &named.source.key, wanted)?;
@@ -105,7 +107,7 @@ impl ObjectService {
         let record = view.to_record().map_err(S3Error::internal)?;
         let CopySource { bucket: name, key, version } = named.source;
         let by_version = wanted != Wanted::Current;
-        Ok(Source { bucket: named.bucket, key, by_version, record, name, version, share: named.share })
+        Ok(Source { bucket: named.bucket, key, by_version, record, name, version, mount: named.mount })
     }
 
     /// A source below a mount is where the share leads.
@@ -115,10 +117,13 @@ impl ObjectService {
         let place = (&*named.source.bucket, &*named.source.key);
         let found = mount.resolve(&self.authz, snapshot, &call.caller.subject, place, call.now);
         let found = found.map_err(|refusal| refusal.told(&call.context, named.action()))?;
-        named.source.bucket = found.standing.record.bucket_name;
-        named.source.key = found.key;
-        named.bucket = BucketRecord::clone(&found.standing.bucket);
-        named.share = Some(found.standing.caller.subject);
+        let there = BucketRecord::clone(&found.standing.bucket);
+        named.mount = Some(Entered {
+            share: found.standing.caller.subject,
+            bucket: Arc::new(std::mem::replace(&mut named.bucket, there)),
+            name: std::mem::replace(&mut named.source.bucket, found.standing.record.bucket_name),
+            key: std::mem::replace(&mut named.source.key, found.key),
+        });
         Ok(named)
     }
 
@@ -128,7 +133,7 @@ impl ObjectService {
     }
 
     /// AccessDenied unless the caller may read the source's tags and give them to the copy: a copy is no way around
-    /// what is said of tags.
+    /// what is said of tags. Source and copy may each lie behind a mount: there both of its sides are asked.
     pub(crate) fn authorize_tags(&self, source: &Source, call: &Call) -> S3Result<()> {
         let Source { bucket, key, version, record, .. } = source;
         if record.tags.is_empty() {
@@ -141,21 +146,20 @@ impl ObjectService {
         };
         let (tenant, name, key) = (bucket.tenant, &*source.name, Some(&**key));
         let resource = Resource { tenant, bucket: Some(bucket), name, key, object: Some(&stored) };
-        let question = call.question(read);
-        let from = Question { subject: source.share.as_ref().unwrap_or(question.subject), resource, ..question };
+        let subject = source.mount.as_ref().map_or(&call.caller.subject, |mount| &mount.share);
+        let from = Question { subject, resource, ..call.question(read) };
         let question = call.question(Action::PUT_OBJECT_TAGGING);
         let request = &Copied { call, tags: &record.tags };
         let to = Question { resource: Resource { key: Some(&call.key), ..question.resource }, request, ..question };
-        if self.authz.decide(&from).allowed() && self.authz.decide(&to).allowed() {
-            return Ok(());
-        }
-        Err(ErrorCode::AccessDenied.into())
+        let allowed = call.both_allow(&self.authz, source.mount.as_ref(), &from)
+            && call.both_allow(&self.authz, call.mount.as_ref(), &to);
+        if allowed { Ok(()) } else { Err(ErrorCode::AccessDenied.into()) }
     }
 
     /// A missing source: 404 for who may list its bucket, 403 for who must not learn what exists.
     fn no_source(&self, named: &Named, call: &Call) -> S3Error {
         // What the owner calls it is not told.
-        if named.share.is_some() {
+        if named.mount.is_some() {
             return ErrorCode::NoSuchKey.into();
         }
         if self.may(named, Action::LIST_BUCKET, None, call).is_none() {
@@ -174,9 +178,8 @@ impl ObjectService {
         let stored = StoredObject::new(&*self.meta, bucket, &source.key, source.version.as_deref());
         let object = key.is_some().then_some(&stored as &dyn ObjectLookup);
         let resource = Resource { tenant: bucket.tenant, bucket: Some(bucket), name: &source.bucket, key, object };
-        let question = Question { resource, ..call.question(action) };
-        let subject = named.share.as_ref().unwrap_or(question.subject);
-        let allowed = self.authz.decide(&Question { subject, ..question }).allowed();
+        let subject = named.mount.as_ref().map_or(&call.caller.subject, |mount| &mount.share);
+        let allowed = self.authz.decide(&Question { subject, resource, ..call.question(action) }).allowed();
         allowed.then(|| stored.decided())
     }
 }

@@ -1,9 +1,9 @@
 //! DeleteObjects: many deletes, each with its own authorization, conditions and outcome.
 
 use bytes::Bytes;
-use panthera_authz::{Action, Context, Question, Resource};
+use panthera_authz::{Action, Context, ObjectLookup, Question, Resource};
 use panthera_base::limits::{DELETE_BODY_BYTES, DELETE_KEYS};
-use panthera_base::{ErrorCode, S3Error, S3Result};
+use panthera_base::{ErrorCode, S3Error, S3Result, Timestamp};
 use panthera_meta::Snapshot;
 use panthera_meta::records::BucketRecord;
 use panthera_wire::checksum::{Announced, Hasher, Md5};
@@ -15,7 +15,7 @@ use super::{Conditions, Deletion, Outcome, parse_size, parse_time};
 use crate::access::{Sent, StoredObject, settled};
 use crate::api::{Call, Caller, OpResult, Payload, Reply};
 use crate::commit::{Planned, Refused, meta_error, received};
-use crate::mounts::{Mounts, not_through_a_mount};
+use crate::mounts::{Mounted, Mounts};
 use crate::resolve::Wanted;
 use crate::service::ObjectService;
 use crate::write::ingest::read_to_end;
@@ -44,6 +44,7 @@ struct Shared<'c> {
     context: &'c Context,
     sent: Sent<'c>,
     mounts: &'c Mounts,
+    now: Timestamp,
 }
 
 impl ObjectService {
@@ -63,8 +64,11 @@ impl ObjectService {
         let (bucket, bucket_name) = (&*call.bucket, &*call.bucket_name);
         let sent = Sent::new(&call.headers, &call.query);
         let mounts = &self.mounts_of(bucket)?;
-        let shared = Shared { bucket, bucket_name, caller: &call.caller, context: &call.context, sent, mounts };
-        let deletions: Vec<_> = entries.iter().map(|entry| self.deletion(shared, entry)).collect();
+        let (caller, context, now) = (&call.caller, &call.context, call.now);
+        let shared = Shared { bucket, bucket_name, caller, context, sent, mounts, now };
+        let places = self.places(shared, &entries)?;
+        let deletions: Vec<_> =
+            entries.iter().zip(&places).map(|(entry, place)| self.deletion(shared, entry, place)).collect();
         settled(call.context.trail.as_deref()).await?;
         let started = self.start_all(&deletions)?;
         let mut out = Writer::document("DeleteResult", 256 + entries.len() * 64);
@@ -77,7 +81,8 @@ impl ObjectService {
                     Err(Refused::Conflict) => self.delete_alone(deletion).await,
                 },
             };
-            write_outcome(&mut out, entry, &outcome, quiet);
+            let mounted = matches!(deletion, Ok(one) if one.bucket.id != bucket.id);
+            write_outcome(&mut out, entry, &outcome.map_err(|error| if mounted { ended(error) } else { error }), quiet);
         }
         Ok(Reply::xml(out.finish("DeleteResult")))
     }
@@ -103,36 +108,70 @@ impl ObjectService {
         self.commit(bucket, deletion.key, None, |snapshot| self.plan_delete(deletion, snapshot)).await
     }
 
-    /// What the entry asks for, if the caller may.
-    fn deletion<'c>(&self, shared: Shared<'c>, entry: &'c Entry) -> S3Result<Deletion<'c>> {
-        let key = entry.key.as_bytes();
-        let action = if entry.version.is_some() { Action::DELETE_OBJECT_VERSION } else { Action::DELETE_OBJECT };
-        let Shared { bucket, bucket_name, caller, context, ref sent, mounts } = shared;
+    /// Where each entry's key lies, if the caller may delete it under the name it has here. `None` is here.
+    fn places(&self, shared: Shared<'_>, entries: &[Entry]) -> S3Result<Vec<S3Result<Option<Mounted>>>> {
+        let snapshot = self.meta.snapshot().map_err(|error| meta_error(&error))?;
+        Ok(entries.iter().map(|entry| self.place(shared, entry, &*snapshot)).collect())
+    }
+
+    fn place(&self, shared: Shared<'_>, entry: &Entry, snapshot: &dyn Snapshot) -> S3Result<Option<Mounted>> {
+        let Shared { bucket, bucket_name, caller, context, ref sent, mounts, now } = shared;
+        let (key, action) = (entry.key.as_bytes(), entry.action());
+        let mount = mounts.covering(key);
+        let stored = StoredObject::new(&*self.meta, bucket, key, entry.version.as_deref());
+        // What a mount hides is not there.
+        let object = mount.is_none().then_some(&stored as &dyn ObjectLookup);
+        let resource =
+            Resource { tenant: bucket.tenant, bucket: Some(bucket), name: bucket_name, key: Some(key), object };
+        self.may_delete(entry, &Question { subject: &caller.subject, action, resource, context, request: sent })?;
+        let Some(mount) = mount else { return Ok(None) };
+        let found = mount.resolve(&self.authz, snapshot, &caller.subject, (bucket_name, key), now);
+        found.map(Some).map_err(|refusal| refusal.told(context, action))
+    }
+
+    /// What the entry asks for, if both sides of a mount allow it where the key lies below one.
+    fn deletion<'c>(
+        &self,
+        shared: Shared<'c>,
+        entry: &'c Entry,
+        place: &'c S3Result<Option<Mounted>>,
+    ) -> S3Result<Deletion<'c>> {
+        let Shared { bucket, bucket_name, caller, context, ref sent, .. } = shared;
+        let (wanted, conditions) = (Wanted::parse(entry.version.as_deref()), &entry.conditions);
+        let Some(mounted) = place.as_ref().map_err(Clone::clone)? else {
+            let key = entry.key.as_bytes();
+            check_key(key)?;
+            return Ok(Deletion { bucket, bucket_name, key, wanted: wanted?, conditions, owner: caller.user });
+        };
+        let Mounted { standing, key, .. } = mounted;
+        let (bucket, name, key) = (&*standing.bucket, &*standing.record.bucket_name, &**key);
         let object = StoredObject::new(&*self.meta, bucket, key, entry.version.as_deref());
-        let (tenant, name) = (bucket.tenant, bucket_name);
-        let resource = Resource { tenant, bucket: Some(bucket), name, key: Some(key), object: Some(&object) };
-        let question = Question { subject: &caller.subject, action, resource, context, request: sent };
-        // Whoever may not read what is stored must not find out about it by comparing.
+        let resource =
+            Resource { tenant: bucket.tenant, bucket: Some(bucket), name, key: Some(key), object: Some(&object) };
+        let (subject, action) = (&standing.caller.subject, entry.action());
+        self.may_delete(entry, &Question { subject, action, resource, context, request: sent })?;
+        check_key(key)?;
+        Ok(Deletion { bucket, bucket_name: name, key, wanted: wanted?, conditions, owner: standing.caller.user })
+    }
+
+    /// AccessDenied unless an entry may be deleted. Whoever may not read what is stored must not find out about it by
+    /// comparing.
+    fn may_delete(&self, entry: &Entry, question: &Question<'_>) -> S3Result<()> {
         let reads = match entry.conditions.compares() {
             true => Some(if entry.version.is_some() { Action::GET_OBJECT_VERSION } else { Action::GET_OBJECT }),
             false => None,
         };
-        if !reads.into_iter().chain([action]).all(|action| self.authz.decide(&question.of(action)).allowed()) {
-            return Err(ErrorCode::AccessDenied.into());
+        let asked = reads.into_iter().chain([question.action]);
+        match asked.into_iter().all(|action| self.authz.decide(&question.of(action)).allowed()) {
+            true => Ok(()),
+            false => Err(ErrorCode::AccessDenied.into()),
         }
-        // Said after the decision: only who may delete here hears that it cannot be done.
-        if mounts.covering(key).is_some() {
-            return Err(not_through_a_mount("DeleteObjects"));
-        }
-        check_key(key)?;
-        Ok(Deletion {
-            bucket: shared.bucket,
-            bucket_name: shared.bucket_name,
-            key,
-            wanted: Wanted::parse(entry.version.as_deref())?,
-            conditions: &entry.conditions,
-            owner: shared.caller.user,
-        })
+    }
+}
+
+impl Entry {
+    fn action(&self) -> Action {
+        if self.version.is_some() { Action::DELETE_OBJECT_VERSION } else { Action::DELETE_OBJECT }
     }
 }
 
@@ -184,6 +223,15 @@ fn parse_entry(reader: &mut Reader<'_>) -> S3Result<Entry> {
     match key {
         Some(key) if !key.is_empty() => Ok(Entry { key, version, conditions }),
         _ => Err(S3Error::new(ErrorCode::MalformedXML).detail("an object without a key")),
+    }
+}
+
+/// What became of an entry behind a mount, in the words of one whose share ended: the owner's bucket is nobody's to ask
+/// for here.
+fn ended(error: S3Error) -> S3Error {
+    match error.code() {
+        ErrorCode::NoSuchBucket => S3Error::new(ErrorCode::AccessDenied).detail(error),
+        _ => error,
     }
 }
 

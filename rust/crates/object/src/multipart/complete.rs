@@ -82,13 +82,14 @@ impl ObjectService {
 }
 
 impl ObjectService {
-    /// Whether the caller may read what is stored under the key. Asked by nobody, so it is not written down.
+    /// Whether the caller may read what is stored under the key, on both sides of a mount. Asked by nobody, so it is not
+    /// written down.
     fn may_read(&self, call: &Call) -> bool {
         let stored = StoredObject::new(&*self.meta, &call.bucket, &call.key, None);
         let question = call.question(Action::GET_OBJECT);
         let resource = Resource { key: Some(&call.key), object: Some(&stored), ..question.resource };
         let context = &Context { trail: None, ..call.context.clone() };
-        self.authz.decide(&Question { resource, context, ..question }).allowed()
+        call.both_allow(&self.authz, call.mount.as_ref(), &Question { resource, context, ..question })
     }
 }
 
