@@ -16,12 +16,13 @@ use crate::hash::HashKey;
 use crate::identity::IDENTITY_PLACES;
 use crate::model::{Relation, Target};
 use crate::permission::{Permission, Rule};
+use crate::queue::Queue;
 use crate::resolve::{Depends, MEMO_PLACES, Memo, Principal, Resolved};
 use crate::root::Root;
 use crate::schema::Schema;
 use crate::sync::{ArcSwap, Condvar, Mutex};
 use crate::verdict::{VERDICT_PLACES, Verdicts};
-use crate::write::{Pending, Writer};
+use crate::write::Writer;
 
 /// What can be set when an engine is opened; the defaults are for service.
 #[derive(Clone, Copy, Debug)]
@@ -144,7 +145,7 @@ pub(crate) struct Inner {
     pub(crate) memo: Memo,
     pub(crate) verdicts: Verdicts,
     pub(crate) writer: Mutex<Writer>,
-    pub(crate) queue: Mutex<Vec<Pending>>,
+    pub(crate) queue: Queue,
     /// The published revision, for those who wait for the next.
     pub(crate) published: Mutex<u64>,
     pub(crate) news: Condvar,
@@ -178,7 +179,7 @@ impl Engine {
             memo: Memo::new(settings.memo_places),
             verdicts: Verdicts::new(settings.verdict_places)?,
             writer: Mutex::new(writer),
-            queue: Mutex::new(Vec::new()),
+            queue: Queue::new(),
             news: Condvar::new(),
             settings,
             book,

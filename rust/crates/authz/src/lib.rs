@@ -37,6 +37,7 @@ mod paths;
 mod permission;
 pub mod policy;
 mod ptree;
+mod queue;
 mod ranges;
 mod reasons;
 mod resolve;

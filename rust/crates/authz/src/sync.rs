@@ -153,8 +153,12 @@ mod modelled {
             self.0.notify_all();
         }
 
-        pub(crate) fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, _: Instant) -> Waited {
+        pub(crate) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
             guard.0 = guard.0.take().and_then(|held| self.0.wait(held).ok());
+        }
+
+        pub(crate) fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, _: Instant) -> Waited {
+            self.wait(guard);
             Waited
         }
     }

@@ -14,8 +14,9 @@ use crate::codec::{self, Event, LogEntry, State};
 use crate::engine::{Engine, Inner};
 use crate::error::AuthzError;
 use crate::model::{Kind, Relation, Tuple, TupleKey, bits};
+use crate::queue::Pending;
 use crate::root::Root;
-use crate::sync::{Mutex, detach};
+use crate::sync::detach;
 
 /// Most changes of one request: a batch stays far below the store's transaction and one log row below 4 MiB.
 pub const CHANGES: usize = 1000;
@@ -23,8 +24,6 @@ pub const CHANGES: usize = 1000;
 pub const PRECONDITIONS: usize = 100;
 /// Longest idempotency key.
 pub const IDEMPOTENCY_KEY_BYTES: usize = 128;
-/// Requests that share one commit.
-const GROUP: usize = 256;
 /// How often a group is planned anew when another process writes to the same store at the same moment.
 pub(crate) const ATTEMPTS: usize = 8;
 
@@ -140,14 +139,6 @@ impl WriteTuples {
     }
 }
 
-type Outcome = Result<u64, AuthzError>;
-
-/// A request that waits for a commit, and where its outcome will be.
-pub(crate) struct Pending {
-    request: WriteTuples,
-    outcome: Arc<Mutex<Option<Outcome>>>,
-}
-
 /// What only the committing thread knows.
 pub(crate) struct Writer {
     /// The state row as it was last seen; `None` before the first write of a store.
@@ -183,21 +174,7 @@ impl Engine {
     /// Does the changes. When this returns, they are durable and every check that begins from now on sees them.
     pub fn write(&self, request: WriteTuples) -> Result<u64, AuthzError> {
         request.validate()?;
-        let outcome = Arc::new(Mutex::new(None));
-        self.inner.queue.lock().push(Pending { request, outcome: Arc::clone(&outcome) });
-        loop {
-            let mut writer = self.inner.writer.lock();
-            // Whoever held the lock before may have done it.
-            if let Some(outcome) = outcome.lock().take() {
-                return outcome;
-            }
-            let group: Vec<Pending> = {
-                let mut queue = self.inner.queue.lock();
-                let n = queue.len().min(GROUP);
-                queue.drain(..n).collect()
-            };
-            self.commit(&mut writer, group);
-        }
+        self.inner.queue.submit(request, |group| self.commit(&mut self.inner.writer.lock(), group))
     }
 
     /// Reads what other processes wrote to the same store. Ours are always visible.
@@ -226,13 +203,13 @@ impl Engine {
         while !group.is_empty() && attempts < ATTEMPTS {
             let before = group.len();
             if let Err(e) = self.attempt(writer, &group) {
-                group.iter().for_each(|pending| answer(pending, Err(e.clone())));
+                group.iter().for_each(|pending| pending.answer(Err(e.clone())));
             }
-            group.retain(|pending| pending.outcome.lock().is_none());
+            group.retain(|pending| !pending.is_answered());
             attempts = if group.len() < before { 0 } else { attempts + 1 };
         }
         let busy = || AuthzError::Store(MetaError::Disk("another process keeps writing relations".into()));
-        group.iter().for_each(|pending| answer(pending, Err(busy())));
+        group.iter().for_each(|pending| pending.answer(Err(busy())));
     }
 
     /// Plans, commits, publishes and answers what can be; the others are to be planned again.
@@ -250,11 +227,11 @@ impl Engine {
                     (root, state) = (plan.root.clone(), Some(plan.state.clone()));
                     planned.push((pending, plan));
                 }
-                Ok(Plan::Known(revision)) if revision <= base.revision => answer(pending, Ok(revision)),
+                Ok(Plan::Known(revision)) if revision <= base.revision => pending.answer(Ok(revision)),
                 // It hangs on an earlier request of this group: it is planned again when that one is durable.
                 Ok(Plan::Known(_)) => {}
                 Err(_) if !planned.is_empty() => {}
-                Err(e) => answer(pending, Err(e)),
+                Err(e) => pending.answer(Err(e)),
             }
         }
         let batches: Vec<Batch> = planned.iter_mut().map(|(_, p)| std::mem::take(&mut p.batch)).collect();
@@ -266,7 +243,7 @@ impl Engine {
                 Err(CommitError::Conflict(_)) => writer.unsure = true,
                 Err(CommitError::Store(e)) => {
                     writer.unsure = true;
-                    answer(pending, Err(AuthzError::Store(e)));
+                    pending.answer(Err(AuthzError::Store(e)));
                 }
             }
         }
@@ -276,7 +253,7 @@ impl Engine {
         inner.publish(newest.root.clone());
         for (pending, plan) in durable {
             plan.audited.durable();
-            answer(pending, Ok(plan.root.revision));
+            pending.answer(Ok(plan.root.revision));
         }
         self.merge_due(touched);
         Ok(())
@@ -302,10 +279,6 @@ impl Engine {
             }
         }
     }
-}
-
-fn answer(pending: &Pending, outcome: Outcome) {
-    *pending.outcome.lock() = Some(outcome);
 }
 
 impl WriteTuples {
