@@ -160,6 +160,20 @@ def test_a_password_is_asked_for_and_ranges_do_not_pay_again(ann: Any) -> None:
     assert ask(made["url"] + "a.txt").code == "AccessDenied", "a link that ended does not ask for its password"
 
 
+def test_ten_wrong_passwords_in_a_row_and_the_next_waits(ann: Any) -> None:
+    made, other = (ann.share(f"s3://{ann.bucket}/pub/", password="open sesame") for _ in range(2))
+    url = made["url"] + "a.txt"
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        answers = [pool.submit(ask, url, authorization=basic("x", f"wrong {i}")) for i in range(20)]
+        statuses = sorted(answer.result().status for answer in answers)
+    # Two are looked at at the same time.
+    assert statuses.count(401) in (10, 11), statuses
+    assert statuses.count(503) == 20 - statuses.count(401), statuses
+    refused = ask(url, authorization=basic("x", "open sesame"))
+    assert (refused.code, refused.headers["retry-after"]) == ("SlowDown", "30"), "nobody learns whether it was right"
+    assert ask(other["url"] + "a.txt", authorization=basic("x", "open sesame")).status == 200
+
+
 def test_so_many_downloads_and_no_more_at_once(ann: Any) -> None:
     made = ann.share(f"s3://{ann.bucket}/pub/a.txt", downloads=5)
     assert ask(made["url"], range="bytes=1-").code == "AccessDenied", "nothing began that could go on"
