@@ -21,7 +21,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from running import Server
+from raw import exchange, signed
+from running import ROOT_KEY, ROOT_SECRET, Server
 
 MIB = 1 << 20
 SEED = 20261121
@@ -316,6 +317,15 @@ def test_listings_in_all_their_forms(place: Place) -> None:
     assert s3.list_objects_v2(Bucket=bucket, MaxKeys=0)["KeyCount"] == 0
 
 
+def test_an_empty_file_that_waits_for_100_continue_costs_the_connection(server: Server, bucket: str) -> None:
+    """It gets none, and aws-cli with botocore before 1.44 hangs on the next answer of such a connection."""
+    for key, status in ((f"/{bucket}/empty", 200), ("/no-such-bucket/empty", 404)):
+        expect = {"Expect": "100-continue"}
+        answer = exchange(server.url, signed(server.url, "PUT", key, b"", expect, key=ROOT_KEY, secret=ROOT_SECRET))
+        assert answer is not None
+        assert (answer.status, answer.headers.get("connection")) == (status, "close")
+
+
 @pytest.mark.parametrize("version", ["s3v4", "s3"])
 def test_presigned_urls_of_both_signature_versions(place: Place, version: str) -> None:
     signer = place.make(signature_version=version)
@@ -326,6 +336,10 @@ def test_presigned_urls_of_both_signature_versions(place: Place, version: str) -
     assert place.fetch(get) == (200, b"through a url")
     assert place.fetch(get.replace("shared", "secret"))[0] == 403
     assert place.fetch(get, method="DELETE")[0] == 403
+    # Of a bucket botocore signs `/bucket/` by version 2, and sends `/bucket`.
+    listed = signer.generate_presigned_url("list_objects_v2", Params={"Bucket": place.bucket}, ExpiresIn=60)
+    assert place.fetch(listed)[0] == 200
+    assert place.fetch(listed.replace(place.bucket, "other-bucket"))[0] == 403
     named = signer.generate_presigned_url("get_object", Params={**at, "ResponseContentType": "x/y"}, ExpiresIn=60)
     assert place.fetch(named)[0] == 200
     short = signer.generate_presigned_url("get_object", Params=at, ExpiresIn=1)

@@ -197,6 +197,9 @@ where
 {
     let rest = (!body.is_end_stream()).then(|| Arc::new(Rest(Mutex::new(None))));
     let expects = headers.get(header::EXPECT).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    // For an empty body hyper sends no 100 Continue. Botocore before 1.44 then reads the next answer on the connection with
+    // the status of this one, and waits for its end: the connection closes, as it does for a body that nobody asked for.
+    let unasked = (expects && rest.is_none()).then(|| Arc::new(Rest(Mutex::new(None))));
     let total = body.size_hint().exact();
     let payload = BodyPayload {
         unread: Some(Unread { body, total, received: 0, expects, polled: false, failed: false, finished: false }),
@@ -207,7 +210,7 @@ where
         pace: Pace { limit, timer: None },
         trailers: Vec::new(),
     };
-    (payload, rest)
+    (payload, rest.or(unasked))
 }
 
 impl<B> BodyPayload<B>

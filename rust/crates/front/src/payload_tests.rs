@@ -168,6 +168,12 @@ async fn a_small_rest_is_read_away_and_a_large_one_is_not() {
     let (held, rest) = hold(pieces(Some(1), &["x"]), &headers, Duration::from_secs(1));
     drop(held);
     assert_eq!(rest.unwrap().settle().await, Settled::Close);
+    // Nor was an empty one asked for, whether it is read or not.
+    let (mut held, rest) = hold(pieces(Some(0), &[]), &headers, Duration::from_secs(1));
+    assert!(std::future::poll_fn(|cx| held.poll_next(cx)).await.is_none());
+    drop(held);
+    assert_eq!(rest.unwrap().settle().await, Settled::Close);
+    assert!(hold(pieces(Some(0), &[]), &HeaderMap::new(), Duration::from_secs(1)).1.is_none());
 }
 
 #[tokio::test]
