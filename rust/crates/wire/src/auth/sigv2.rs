@@ -162,8 +162,8 @@ impl V2 {
         let path = if head.path.is_empty() { "/" } else { head.path };
         let string_to_sign = self.string_to_sign(head, path);
         if !self.holds(secret, &string_to_sign) {
-            let other = super::sigv4::respelt(path).map(|path| self.string_to_sign(head, &path));
-            if !other.is_some_and(|other| self.holds(secret, &other)) {
+            let mut others = super::sigv4::respelt(path).into_iter().chain(slashed(head, path));
+            if !others.any(|path| self.holds(secret, &self.string_to_sign(head, &path))) {
                 return Err(super::mismatch(&self.access_key, &string_to_sign, &self.signature, None));
             }
         }
@@ -207,6 +207,12 @@ impl V2 {
         push_subresources(&mut out, head.query);
         out
     }
+}
+
+/// The path of a bucket as botocore signs it, however it sends it: with a slash at the end.
+fn slashed(head: &Head<'_>, path: &str) -> Option<String> {
+    let bucket = path.strip_prefix('/').filter(|name| !name.is_empty() && !name.contains('/'))?;
+    head.vhost_bucket.is_none().then(|| format!("/{bucket}/"))
 }
 
 fn from_query<'a>(moved: &'a [(String, String)], name: &str) -> Option<&'a [u8]> {
