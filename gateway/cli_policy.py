@@ -16,7 +16,6 @@ from gateway.remote import Remote, RemoteError, find
 Json = dict[str, Any]
 
 _WORDS: Final = ("user", "group", "role")
-_DEFAULT_TENANT: Final = "default"
 _COLUMNS: Final = ("name", "tenant", "number", "changed", "description")
 _FILE: Final = click.argument("file", type=click.File(encoding="utf-8"))
 _TENANT: Final = click.option("--tenant", metavar="NAME", help="Whose policies and people are meant.")
@@ -43,13 +42,16 @@ def _named(name: str) -> str:
     return f"/v1/policies/{quote(name, '')}"
 
 
-def _subject(subject: str, tenant: str | None) -> tuple[str, str, Json]:
+def _subject(subject: str, flags: Json) -> tuple[str, str, Json]:
     """The route of a subject's identity, the query and the body's members that name its tenant."""
+    tenant = flags["tenant"]
     word, _, name = subject.partition(":")
     if word not in _WORDS or not name:
         die(f"{subject!r} is no subject of policies: write user:NAME, group:NAME or role:NAME", 2)
     if word == "user":
-        return f"/v1/users/{quote(tenant or _DEFAULT_TENANT, '')}/{quote(name, '')}", "", {}
+        # The route of a user names its tenant: whose the key is, unless it is said.
+        owner = _answer(flags, "/v1/schema")["tenant"] if tenant is None else tenant
+        return f"/v1/users/{quote(owner, '')}/{quote(name, '')}", "", {}
     return f"/v1/{word}s/{quote(name, '')}", _query(tenant), {} if tenant is None else {"tenant": tenant}
 
 
@@ -149,7 +151,7 @@ def detach(name: str, subject: str, **flags: Any) -> None:
 
 
 def _attached(method: str, name: str, subject: str, flags: Json) -> None:
-    path, query, _ = _subject(subject, flags["tenant"])
+    path, query, _ = _subject(subject, flags)
     _send(flags, lambda remote: remote.call(method, f"{path}/attached/{quote(name, '')}{query}"))
 
 
@@ -158,7 +160,7 @@ def _attached(method: str, name: str, subject: str, flags: Json) -> None:
 @_options
 def of(subject: str, **flags: Any) -> None:
     """List what hangs on SUBJECT: policies, boundary, tags."""
-    path, query, _ = _subject(subject, flags["tenant"])
+    path, query, _ = _subject(subject, flags)
     answer = _answer(flags, f"{path}/policies{query}")
     if flags["as_json"]:
         print_json(answer)
@@ -176,7 +178,7 @@ def of(subject: str, **flags: Any) -> None:
 @_options
 def put_inline(subject: str, name: str, file: IO[str], **flags: Any) -> None:
     """Give SUBJECT a policy of its own, or another document for one."""
-    path, _, whose = _subject(subject, flags["tenant"])
+    path, _, whose = _subject(subject, flags)
     body = {"document": _document(file)} | whose
     _send(flags, lambda remote: remote.call("PUT", f"{path}/policies/{quote(name, '')}", body))
 
@@ -187,7 +189,7 @@ def put_inline(subject: str, name: str, file: IO[str], **flags: Any) -> None:
 @_options
 def show_inline(subject: str, name: str, **flags: Any) -> None:
     """Print the document of a policy of SUBJECT's own."""
-    path, query, _ = _subject(subject, flags["tenant"])
+    path, query, _ = _subject(subject, flags)
     answer = _answer(flags, f"{path}/policies/{quote(name, '')}{query}")
     if flags["as_json"]:
         print_json(answer)
@@ -201,7 +203,7 @@ def show_inline(subject: str, name: str, **flags: Any) -> None:
 @_options
 def rm_inline(subject: str, name: str, **flags: Any) -> None:
     """Remove a policy of SUBJECT's own. What it allowed has ended when this returns."""
-    path, query, _ = _subject(subject, flags["tenant"])
+    path, query, _ = _subject(subject, flags)
     _send(flags, lambda remote: remote.call("DELETE", f"{path}/policies/{quote(name, '')}{query}"))
 
 
@@ -215,7 +217,7 @@ def bound(subject: str, name: str | None, off: bool, **flags: Any) -> None:
     if off == (name is not None):
         die("give the NAME of a managed policy, or --off", 2)
     _only_people(subject, "boundary")
-    path, query, whose = _subject(subject, flags["tenant"])
+    path, query, whose = _subject(subject, flags)
     if off:
         _send(flags, lambda remote: remote.call("DELETE", f"{path}/boundary{query}"))
     else:
@@ -233,7 +235,7 @@ def tag(subject: str, tags: tuple[str, ...], **flags: Any) -> None:
     for one, (_, equals, _) in zip(tags, pairs, strict=True):
         if not equals:
             die(f"{one!r} is no tag: write KEY=VALUE", 2)
-    path, _, whose = _subject(subject, flags["tenant"])
+    path, _, whose = _subject(subject, flags)
     body = {"tags": [{"key": key, "value": value} for key, _, value in pairs]} | whose
     _send(flags, lambda remote: remote.call("PUT", f"{path}/tags", body))
 
@@ -244,7 +246,7 @@ def tag(subject: str, tags: tuple[str, ...], **flags: Any) -> None:
 @_options
 def trust(role: str, file: IO[str] | None, **flags: Any) -> None:
     """Say who may assume ROLE (a name), by a trust policy; without FILE, print the one it has."""
-    path, query, whose = _subject(f"role:{role}", flags["tenant"])
+    path, query, whose = _subject(f"role:{role}", flags)
     if file is None:
         answer = _answer(flags, f"{path}/trust-policy{query}")
         if flags["as_json"]:

@@ -108,8 +108,9 @@ def test_a_tenants_administrator_manages_its_own(here: Admin, file: str) -> None
     key = here.key("other", "ann")
     run(here, "policy", "add", "read", file, key=key)
     run(here, "policy", "attach", "read", "user:bob", "--tenant", "other", key=key)
+    assert run(here, "policy", "of", "user:bob", key=key).splitlines()[1].split() == ["attached", "read"]
     assert "attached to: user:bob" in run(here, "policy", "show", "read", key=key)
-    assert "there is no tenant default" in run(here, "policy", "of", "user:alice", key=key, status=1)
+    assert "there is no user alice" in run(here, "policy", "of", "user:alice", key=key, status=1)
     assert run(here, "policy", "list", "--tenant", "other").splitlines()[1].split()[:2] == ["read", "other"]
 
 
