@@ -128,6 +128,9 @@ IDEMPOTENCY_KEY_BYTES: Final = 128
 WATCHERS: Final = 256
 """Watches at once: each is a connection and a glance at the revision, twenty times a second."""
 
+TENANT_WATCHERS: Final = 64
+"""Those of one tenant, or of root: no tenant takes the places of all."""
+
 WATCH_HEARTBEAT_S: Final = 15.0
 """Between two signs of life of a watch: below the half minute at which proxies give a silent connection up."""
 

@@ -11,6 +11,7 @@ import base64
 import binascii
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -64,7 +65,9 @@ class CoreFacts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AdminServices:
-    """What the operations work with. `ready` is false while the server drains; `watchers` are those there are now."""
+    """What the operations work with. `ready` is false while the server drains; `watchers` counts those there
+    are now, by tenant; None is root.
+    """
 
     core: CoreFacts
     store: Metastore
@@ -79,7 +82,7 @@ class AdminServices:
     mounts: Mounts
     ready: Callable[[], bool]
     clock_us: Callable[[], int]
-    watchers: set[object] = field(default_factory=set)
+    watchers: Counter[int | None] = field(default_factory=Counter)
 
 
 class Access(StrEnum):

@@ -38,6 +38,7 @@ from gateway.limits import (
     IDEMPOTENCY_KEY_BYTES,
     PRECONDITIONS,
     RELATIONS_BODY_BYTES,
+    TENANT_WATCHERS,
     WATCH_HEARTBEAT_S,
     WATCHERS,
 )
@@ -255,8 +256,9 @@ async def _watch(call: Call) -> Response:
     """
     after = call.query.get("after", call.headers.get("last-event-id"))
     watchers = call.services.watchers
-    if len(watchers) >= WATCHERS:
-        raise Refusal("busy", f"{WATCHERS} watchers are there already", headers={"retry-after": "5"})
+    if watchers.total() >= WATCHERS or watchers[call.viewer] >= TENANT_WATCHERS:
+        # Which of the two would tell a tenant of the others.
+        raise Refusal("busy", "too many watchers are there already", headers={"retry-after": "5"})
     face = AsyncRelations(call.relations)
     # What the log no longer has is refused here, before the stream begins.
     start, tenant = await face.position(after, call.tenant)
@@ -265,8 +267,8 @@ async def _watch(call: Call) -> Response:
 
 
 async def _events(call: Call, face: AsyncRelations, start: int, tenant: int | None) -> AsyncIterator[str]:
-    mark, relations = object(), face.relations
-    call.services.watchers.add(mark)
+    relations, watchers = face.relations, call.services.watchers
+    watchers[call.viewer] += 1
 
     def still() -> bool:
         """Whether the caller may go on: its key may be removed while it watches."""
@@ -284,7 +286,7 @@ async def _events(call: Call, face: AsyncRelations, start: int, tenant: int | No
                 return
             yield ": heartbeat\n\n" if entry is None else _event(entry, call.viewer)
     finally:
-        call.services.watchers.discard(mark)
+        watchers[call.viewer] -= 1
 
 
 def _event(entry: LogEntry, viewer: int | None) -> str:

@@ -14,7 +14,7 @@ from serving import Admin
 from gateway.admin import openapi, problems
 from gateway.admin.app import OPERATIONS
 from gateway.admin.operation import Access, Operation
-from gateway.limits import BULK_KEYS, IDEMPOTENCY_KEY_BYTES, PRECONDITIONS, WATCHERS
+from gateway.limits import BULK_KEYS, IDEMPOTENCY_KEY_BYTES, PRECONDITIONS, TENANT_WATCHERS, WATCHERS
 from storage.api import RelationError
 
 READ = {"subject": "user:alice", "action": "s3:GetObject", "resource": "s3://photos/2024/cat.jpg"}
@@ -356,9 +356,15 @@ def test_a_watch_from_before_the_log_is_gone(here: Admin) -> None:
 def test_watchers_are_few_and_end_with_the_server(here: Admin) -> None:
     watch = stream(here, "")
     next(watch)
-    assert len(here.services.watchers) == 1
-    here.services.watchers.update(object() for _ in range(WATCHERS - 1))
-    refused(here.ask("GET", "/v1/relations/watch"), "busy")
+    watchers = here.services.watchers
+    assert watchers == {None: 1}
+    open_: list[Iterator[Any]] = []
+    for others in ({None: TENANT_WATCHERS - 2}, {2: WATCHERS - 3}):
+        watchers.update(others)
+        open_.append(stream(here, ""))
+        next(open_[-1])
+        refused(here.ask("GET", "/v1/relations/watch"), "busy")
+        watchers.subtract(others)
     here.up = False
     assert list(watch) == [], "a server that drains ends its watches"
 
