@@ -83,6 +83,7 @@ def _open(config: Config) -> Core:
             sync=config.sync,
             audit=(
                 config.audit_max_bytes,
+                config.audit_tenant_bytes,
                 config.audit_keep_days * _DAY_US,
                 config.audit_on_failure == "deny",
                 config.audit_anonymous,

@@ -59,12 +59,12 @@ class Core:
         min_free_bytes: int = ...,
         volume_bytes: int = ...,
         sync: bool = True,
-        audit: tuple[int, int, bool, bool] = (0, 0, True, False),
+        audit: tuple[int, int, int, bool, bool] = (0, 0, 0, True, False),
         caches: bool = True,
     ) -> None:
-        """`audit`: bytes at which the audit log is full, microseconds after which entries go (0 each: never), whether what
-        cannot be written down is refused, whether decisions about unsigned requests are written down. `caches`: whether authorization keeps anything
-        between requests."""
+        """`audit`: bytes at which the audit log of all is full, and that of a tenant, microseconds after which entries go
+        (0 each: never), whether what cannot be written down is refused, whether decisions about unsigned requests are
+        written down. `caches`: whether authorization keeps anything between requests."""
     def get(self, key: bytes) -> bytes | None: ...
     def scan(self, start: bytes, end: bytes, limit: int) -> list[tuple[bytes, bytes]]:
         """Rows of the half-open range in ascending order, at most `limit`."""

@@ -52,7 +52,7 @@ class CoreOptions(TypedDict, total=False):
     min_free_bytes: int
     volume_bytes: int
     sync: bool
-    audit: tuple[int, int, bool, bool]
+    audit: tuple[int, int, int, bool, bool]
     caches: bool
 
 

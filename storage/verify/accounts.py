@@ -14,10 +14,10 @@ from storage.verify.row_keys import KINDS, bucket_of, u32
 
 _Row = TypeVar("_Row")
 _COUNTERS = {b"next/bucket", b"next/user", b"next/tenant", b"next/group", b"next/role"}
-_ELSEWHERE = {b"epoch", b"authz", b"audit"}
-"""Names whose rows are checked by those who know them (`relations.py`, `audit.py`)."""
-_SHARES = b"next/share/"
-"""How the names begin that `shares.py` checks."""
+_ELSEWHERE = {b"epoch", b"authz"}
+"""Names whose rows are checked by those who know them (`relations.py`)."""
+_BEGINNINGS = (b"next/share/", b"audit/")
+"""How the names begin that `shares.py` and `audit.py` check."""
 _FORMAT = 1
 
 
@@ -129,7 +129,7 @@ def _store_rows(stored: Rows, catalog: Catalog, report: Report) -> None:
             elif name == b"format":
                 if value != _FORMAT.to_bytes(4, "little"):
                     report.problem(where, "is not format 1")
-            elif name not in _ELSEWHERE and not name.startswith(_SHARES):
+            elif name not in _ELSEWHERE and not name.startswith(_BEGINNINGS):
                 report.problem(where, "is a name that is not known")
         except rows.BadRow as bad:
             report.problem(where, str(bad))

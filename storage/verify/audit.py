@@ -1,6 +1,7 @@
-"""The audit log: that each entry can be read, and that the tally of the log is true.
+"""The audit log: that each entry can be read, and that the tally of each tenant's log is true.
 
-Belongs here: rows `j` and `m | audit` as FORMAT.md of crate `meta` says. What an entry names may be gone long since.
+Belongs here: rows `j` and `m | audit/TENANT` as FORMAT.md of crate `meta` says. What an entry names may be gone long
+since.
 """
 
 import struct
@@ -12,7 +13,8 @@ from storage.verify.directory import Rows
 from storage.verify.report import Report
 from storage.verify.rows import BadRow
 
-_TALLY: Final = b"maudit"
+SIZES: Final = b"audit/"
+"""How the names of tallies begin among the store's rows."""
 _FIXED: Final = struct.Struct("<BBBBBHBQQQI")
 _KINDS, _OUTCOMES = 5, 3
 _TEXTS: Final = (1, 2, 4, 5, 8)
@@ -21,12 +23,12 @@ _SOURCE_IP, _ACTION, _CHANGES = 3, 4, 7
 
 def check_audit(stored: Rows, catalog: Catalog, report: Report) -> None:
     """Checks every entry and counts them."""
-    count = size = 0
+    counted: dict[int, tuple[int, int]] = {}
     for key, value in scanned(stored, b"j", report):
-        count += 1
-        size += len(key) + len(value)
         try:
             tenant = read_key(key)
+            count, size = counted.get(tenant, (0, 0))
+            counted[tenant] = (count + 1, size + len(key) + len(value))
             read_entry(value)
             if _size_of(value) != len(key) + len(value):
                 report.problem(f"audit entry {shown(key)}", "says another size than it has")
@@ -34,19 +36,27 @@ def check_audit(stored: Rows, catalog: Catalog, report: Report) -> None:
                 report.note(f"audit log of tenant {tenant}", "outlived it")
         except BadRow as bad:
             report.problem(f"audit entry {shown(key)}", str(bad))
-    report.counts["audit entries"] = count
-    _check_tally(stored.get(_TALLY), (count, size), report)
+    report.counts["audit entries"] = sum(count for count, _ in counted.values())
+    for key, value in scanned(stored, b"m" + SIZES, report):
+        try:
+            _check_tally(key, value, counted, report)
+        except BadRow as bad:
+            report.problem(f"row {shown(key)}", str(bad))
+    for tenant in counted:
+        report.problem(f"row {shown(b'm' + SIZES + b'%d' % tenant)}", "is missing")
 
 
-def _check_tally(value: bytes | None, counted: tuple[int, int], report: Report) -> None:
-    where = f"row {shown(_TALLY)}"
-    try:
-        said = (0, 0) if value is None else tuple(rows.read_counters(value, 2))
-    except BadRow as bad:
-        report.problem(where, str(bad))
-        return
-    if said != counted:
-        report.problem(where, f"counts {said[0]} entries and {said[1]} bytes; there are {counted[0]} and {counted[1]}")
+def _check_tally(key: bytes, value: bytes, counted: dict[int, tuple[int, int]], report: Report) -> None:
+    """Takes the tenant's count out of those that no row has told yet."""
+    number = key[1 + len(SIZES) :]
+    if not number.isdigit() or b"%d" % int(number) != number:
+        raise BadRow("is not a tenant's")
+    count, size = counted.pop(int(number), (0, 0))
+    said = tuple(rows.read_counters(value, 2))
+    if said != (count, size):
+        report.problem(
+            f"row {shown(key)}", f"counts {said[0]} entries and {said[1]} bytes; there are {count} and {size}"
+        )
 
 
 def read_key(row: bytes) -> int:

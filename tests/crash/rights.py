@@ -112,10 +112,11 @@ class Disk:
             change.run(self.world)
 
     def rows(self) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
-        """All rows but the audit log's, and those, without the counter of its size."""
+        """All rows but the audit log's, and those, without the counters of its size."""
         found = dict(self.core.scan(b"", b"\xff" * 8, 100_000))
         audit = {key: value for key, value in found.items() if key[:1] == keys.AUDIT}
-        return {key: value for key, value in found.items() if key not in audit and key != keys.AUDIT_TALLY}, audit
+        ours = {key: value for key, value in found.items() if not key.startswith(keys.AUDIT_TALLY)}
+        return {key: value for key, value in ours.items() if key not in audit}, audit
 
     def allowed(self) -> set[str]:
         """Everything that somebody may do here: the decision of the data plane, keys that sign, shares that give."""

@@ -14,7 +14,7 @@ from storage.verify.rows import BadRow
 GOLDEN = json.loads((Path(__file__).parent.parent / "vectors" / "records" / "audit.json").read_text())
 WITHOUT_CHANGES = [case for case in GOLDEN if not case["fields"]["changes"]]
 TUPLE = bytes.fromhex("720000000100014000000100000005")
-TALLY = b"maudit"
+TALLY = b"maudit/1"
 
 
 def key(tenant=1, moment=5, sequence=1):
@@ -71,7 +71,7 @@ def test_an_audit_log_that_agrees_is_sound(tmp_path):
 
 
 def test_a_log_outlives_its_tenant_and_that_is_noted(tmp_path):
-    rows = {key(tenant=9): PLAIN, TALLY: tally(PLAIN)}
+    rows = {key(tenant=9): PLAIN, b"maudit/9": tally(PLAIN)}
     report = checked(tmp_path, rows)
     assert report.problems == []
     assert "audit log of tenant 9" in str(report.notes[0])
@@ -82,7 +82,9 @@ def one(value, name=None):
 
 
 BROKEN = {
-    "counts 0 entries": {key(): PLAIN},
+    "is missing": {key(): PLAIN},
+    "counts 2 entries": {key(): PLAIN, TALLY: tally(PLAIN), b"maudit/2": tally(PLAIN, PLAIN)},
+    "is not a tenant's": {key(): PLAIN, TALLY: tally(PLAIN), b"maudit/01": tally()},
     "counts 3 entries": {key(): PLAIN, TALLY: struct.pack("<qq", 3, 21 + len(PLAIN))},
     "not an audit entry's key": one(PLAIN, key() + b"\0"),
     "version 2 is not known": one(b"\x02" + PLAIN[1:]),

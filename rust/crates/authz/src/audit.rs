@@ -7,13 +7,15 @@
 //! tenant's log gets a copy that says what its side knows anyway: no reason, no revision, no number of a bucket. An entry
 //! about a change is in the batch that makes the change, so that neither can be without the other.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use panthera_base::{TenantId, Timestamp};
 use panthera_meta::records::{AUDIT_SIZE_FIELD, AuditChange, AuditKind, AuditOutcome, AuditRecord, BucketRecord};
-use panthera_meta::{Batch, CommitError, Metastore, Op, Revision, Tally, keys};
+use panthera_meta::{Batch, CommitError, Metastore, Op, Revision, Step, Tally, keys};
+use parking_lot::Mutex;
 
 use crate::authorizer::principal;
 use crate::codec::{self, Event};
@@ -69,8 +71,11 @@ pub enum OnFailure {
 /// What an operator can set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct AuditSettings {
-    /// Bytes of rows at which the log is full; 0 for never.
+    /// Bytes of rows at which the log of all is full; 0 for never.
     pub max_bytes: u64,
+    /// Bytes at which the log of one tenant is full, whatever the others have; 0 for never. One that fills its own, or has it
+    /// filled, stops nobody else.
+    pub tenant_bytes: u64,
     /// Microseconds after which entries are removed without being asked; 0 for never.
     pub keep_us: u64,
     /// When there is no room, or the store fails.
@@ -79,15 +84,13 @@ pub struct AuditSettings {
     pub anonymous: bool,
 }
 
-/// One part in so many of `max_bytes` is left to changes of rights: what strangers ask for must not fill the log so far that
+/// One part in so many of each limit is left to changes of rights: what strangers ask for must not fill the log so far that
 /// its owner can no longer take their rights away.
 pub const RESERVE_PART: u64 = 10;
 
-impl AuditSettings {
-    /// Bytes at which entries of requests find no more room.
-    pub fn request_bytes(&self) -> u64 {
-        self.max_bytes - self.max_bytes / RESERVE_PART
-    }
+/// What entries of requests, or of changes of rights, may fill of a limit; 0 stays 0.
+fn part_of(limit: u64, rights: bool) -> u64 {
+    if rights { limit } else { limit - limit / RESERVE_PART }
 }
 
 /// Says what was lost, one line each.
@@ -100,11 +103,50 @@ pub struct Book {
     /// Names this process in sequences: two that run at the same moment never write the same key.
     process: u32,
     next: AtomicU32,
-    /// Of rows that are there, and of those that are on their way: what is counted here will not be more than the limit.
-    bytes: AtomicI64,
+    sizes: Mutex<Sizes>,
     written: AtomicU64,
     lost: AtomicU64,
     complain: OnceLock<Complain>,
+}
+
+/// Bytes of rows that are there, and of those that are on their way: what is counted here will not be more than the limits.
+#[derive(Default)]
+struct Sizes {
+    total: i64,
+    tenants: HashMap<TenantId, i64>,
+}
+
+impl Sizes {
+    fn of(&self, tenant: TenantId) -> i64 {
+        self.tenants.get(&tenant).copied().unwrap_or(0)
+    }
+
+    fn add(&mut self, tenant: TenantId, bytes: i64) {
+        self.total = self.total.saturating_add(bytes);
+        let of = self.tenants.entry(tenant).or_default();
+        *of = of.saturating_add(bytes);
+    }
+
+    /// Takes the room, or says what is full.
+    fn take(&mut self, weight: &Weight, settings: &AuditSettings, rights: bool, freed: u64) -> Result<(), String> {
+        let full = |what: &str, setting: &str| {
+            let kept = if rights { "" } else { " (what is left is for changes of rights)" };
+            Err(format!("{what} is full{kept}; trim it, or raise {setting}"))
+        };
+        let over = |used: i64, more: u64, limit: u64| {
+            limit > 0 && used.saturating_add_unsigned(more).max(0) as u64 > part_of(limit, rights)
+        };
+        if weight.bytes() > freed {
+            if over(self.total, weight.bytes(), settings.max_bytes) {
+                return full("the audit log", "audit_max_bytes");
+            }
+            if weight.logs.iter().any(|(tenant, bytes)| over(self.of(*tenant), *bytes, settings.tenant_bytes)) {
+                return full("the tenant's audit log", "audit_tenant_bytes");
+            }
+        }
+        weight.logs.iter().for_each(|(tenant, bytes)| self.add(*tenant, *bytes as i64));
+        Ok(())
+    }
 }
 
 /// What a request says of itself in its entries.
@@ -122,17 +164,17 @@ pub struct Asked {
 pub type Entry = (TenantId, AuditRecord);
 
 impl Book {
-    /// Reads how large the log is.
+    /// Reads how large the logs are.
     pub fn open(meta: Arc<dyn Metastore>, settings: AuditSettings) -> Result<Arc<Self>, AuthzError> {
         let mut process = [0; 4];
         getrandom::fill(&mut process).map_err(|e| AuthzError::Limit(format!("no randomness: {e}")))?;
-        let bytes = stored_bytes(&*meta)?;
+        let sizes = Mutex::new(stored_sizes(&*meta)?);
         Ok(Arc::new(Self {
             meta,
             settings,
             process: u32::from_be_bytes(process),
             next: AtomicU32::new(0),
-            bytes: AtomicI64::new(bytes),
+            sizes,
             written: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             complain: OnceLock::new(),
@@ -151,7 +193,7 @@ impl Book {
 
     /// Bytes of all rows, those on their way to the disk included.
     pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed).max(0) as u64
+        self.sizes.lock().total.max(0) as u64
     }
 
     /// Entries written by this process.
@@ -220,32 +262,20 @@ impl Book {
         freed: u64,
     ) -> Result<Booked, AuthzError> {
         let sequence = u64::from(self.process) << 32 | u64::from(self.next.fetch_add(1, Ordering::Relaxed));
-        let (begin, mut weight) = (batch.ops.len(), Weight { bytes: 0, entries: entries.len() as u64 });
+        let (begin, mut weight) = (batch.ops.len(), Weight::default());
         for (tenant, entry) in entries {
             let (key, value) = (keys::audit(*tenant, at, sequence), entry.encode());
-            weight.bytes += (key.len() + value.len()) as u64;
-            batch.ops.push(Op::Put { key, value, tally: Some(tally()) });
+            weight.add(*tenant, (key.len() + value.len()) as u64);
+            batch.ops.push(Op::Put { key, value, tally: Some(tally(*tenant)) });
         }
-        let (max, reserved) = match entries.iter().all(|(_, entry)| is_change_of_rights(entry)) {
-            true => (self.settings.max_bytes, ""),
-            false => (self.settings.request_bytes(), " (the rest is for changes of rights)"),
-        };
-        let fits = |used: i64| {
-            let more = used.saturating_add(weight.bytes as i64);
-            let fits = self.settings.max_bytes == 0 || weight.bytes <= freed || more.max(0) as u64 <= max;
-            fits.then_some(more)
-        };
-        match self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits) {
-            Ok(_) => Ok(Booked { book: Arc::clone(self), weight }),
-            Err(used) => {
-                batch.ops.truncate(begin);
-                let full = format!(
-                    "the audit log is full: {used} of {max} bytes{reserved}; trim it, or raise audit_max_bytes"
-                );
-                self.unwritten(weight.entries, full)?;
-                Ok(Booked { book: Arc::clone(self), weight: Weight::default() })
-            }
+        let rights = entries.iter().all(|(_, entry)| is_change_of_rights(entry));
+        let taken = self.sizes.lock().take(&weight, &self.settings, rights, freed);
+        if let Err(full) = taken {
+            batch.ops.truncate(begin);
+            self.unwritten(weight.entries, full)?;
+            weight = Weight::default();
         }
+        Ok(Booked { book: Arc::clone(self), weight })
     }
 
     /// Entries cannot be written: an error, or, as the operator chose, a count.
@@ -264,9 +294,10 @@ impl Book {
         }
     }
 
-    /// Rows of this many bytes are gone.
-    pub(crate) fn shrank(&self, bytes: u64) {
-        self.bytes.fetch_sub(bytes as i64, Ordering::Relaxed);
+    /// Rows of this many bytes are gone from the logs.
+    pub(crate) fn shrank(&self, weight: &Weight) {
+        let mut sizes = self.sizes.lock();
+        weight.logs.iter().for_each(|(tenant, bytes)| sizes.add(*tenant, -(*bytes as i64)));
     }
 }
 
@@ -286,7 +317,7 @@ impl Booked {
 
     /// Bytes of their rows.
     pub(crate) fn bytes(&self) -> u64 {
-        self.weight.bytes
+        self.weight.bytes()
     }
 
     /// How many entries.
@@ -297,7 +328,7 @@ impl Booked {
 
 impl Drop for Booked {
     fn drop(&mut self) {
-        self.book.shrank(self.weight.bytes);
+        self.book.shrank(&self.weight);
     }
 }
 
@@ -310,11 +341,26 @@ pub enum AuditedError {
     Commit(CommitError),
 }
 
-/// What entries weigh.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-struct Weight {
-    bytes: u64,
+/// What entries weigh, in each log.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Weight {
+    logs: Vec<(TenantId, u64)>,
     entries: u64,
+}
+
+impl Weight {
+    /// One more entry. Those of a log come one after the other, or are few.
+    pub(crate) fn add(&mut self, tenant: TenantId, bytes: u64) {
+        self.entries += 1;
+        match self.logs.last_mut().filter(|(last, _)| *last == tenant) {
+            Some((_, sum)) => *sum += bytes,
+            None => self.logs.push((tenant, bytes)),
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.logs.iter().map(|(_, bytes)| bytes).sum()
+    }
 }
 
 /// Whether the entry may take the room that is kept for changes of rights. Those that nobody signed may not: they are
@@ -323,15 +369,21 @@ fn is_change_of_rights(entry: &AuditRecord) -> bool {
     entry.kind != AuditKind::Decision && entry.who != Grantee::ANYONE.bits()
 }
 
-/// The counter row of the log.
-pub(crate) fn tally() -> Tally {
-    Tally { counter: keys::store("audit"), field: AUDIT_SIZE_FIELD }
+/// The counter row of a tenant's log.
+pub(crate) fn tally(tenant: TenantId) -> Tally {
+    Tally { counter: keys::audit_size(tenant), field: AUDIT_SIZE_FIELD }
 }
 
-fn stored_bytes(meta: &dyn Metastore) -> Result<i64, AuthzError> {
-    let snapshot = meta.snapshot()?;
-    let row = snapshot.get(&keys::store("audit"))?;
-    Ok(row.and_then(|row| row.get(8..16)).and_then(|b| b.try_into().ok()).map_or(0, i64::from_le_bytes))
+fn stored_sizes(meta: &dyn Metastore) -> Result<Sizes, AuthzError> {
+    let (mut sizes, range) = (Sizes::default(), keys::audit_sizes());
+    meta.snapshot()?.scan(&range.start..&range.end, &mut |key, row| {
+        let bytes = row.get(8..16).and_then(|b| b.try_into().ok()).map_or(0, i64::from_le_bytes);
+        if let Some(tenant) = keys::parse_audit_size(key) {
+            sizes.add(tenant, bytes);
+        }
+        Step::Next
+    })?;
+    Ok(sizes)
 }
 
 /// Entries about tuples that were written or removed, of one request.

@@ -17,7 +17,7 @@ use panthera_meta::{Batch, MetaError, Op, Step, keys};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
-use crate::audit::{self, Actor, Asked, Book, Booked, Entry, OnFailure, tally};
+use crate::audit::{self, Actor, Asked, Book, Booked, Entry, OnFailure, Weight, tally};
 use crate::decision::{Decision, Question, Reason, Subject, Verdict};
 use crate::error::AuthzError;
 
@@ -210,15 +210,15 @@ impl Shared {
         if rows.is_empty() {
             return Ok((0, false));
         }
-        let (mut batch, mut freed, mut tenants) = (Batch::default(), 0, Vec::new());
+        let (mut batch, mut freed, mut tenants) = (Batch::default(), Weight::default(), Vec::new());
         for (owner, key, bytes) in rows.iter().cloned() {
-            freed += bytes;
-            batch.ops.push(Op::Delete { key, tally: Some(tally()) });
+            freed.add(owner, bytes);
+            batch.ops.push(Op::Delete { key, tally: Some(tally(owner)) });
             if tenants.last() != Some(&owner) {
                 tenants.push(owner);
             }
         }
-        let (mut booked, mut room) = (Vec::new(), freed);
+        let (mut booked, mut room) = (Vec::new(), freed.bytes());
         if let Some(by) = by {
             // Each with a sequence of its own: the copies go to one log.
             for owner in tenants {
@@ -229,7 +229,7 @@ impl Shared {
         }
         match self.book.meta.commit(&batch) {
             Ok(_) => {
-                self.book.shrank(freed);
+                self.book.shrank(&freed);
                 booked.into_iter().for_each(Booked::durable);
                 Ok((rows.len() as u64, more))
             }

@@ -79,6 +79,24 @@ pub fn store(name: &str) -> Vec<u8> {
     join(kind::STORE, &[name.as_bytes()])
 }
 
+/// `m | audit/TENANT`: how large a tenant's audit log is.
+pub fn audit_size(tenant: TenantId) -> Vec<u8> {
+    store(&format!("{AUDIT_SIZES}{}", tenant.0))
+}
+
+/// All rows of [`audit_size`].
+pub fn audit_sizes() -> Range<Vec<u8>> {
+    prefix_range(store(AUDIT_SIZES))
+}
+
+/// The tenant of an [`audit_size`] row.
+pub fn parse_audit_size(row: &[u8]) -> Option<TenantId> {
+    let number = std::str::from_utf8(row).ok()?.strip_prefix(char::from(kind::STORE))?.strip_prefix(AUDIT_SIZES)?;
+    number.parse().ok().map(TenantId)
+}
+
+const AUDIT_SIZES: &str = "audit/";
+
 /// `T | tenant`.
 pub fn tenant(id: TenantId) -> Vec<u8> {
     join(kind::TENANT, &[&id.0.to_be_bytes()])

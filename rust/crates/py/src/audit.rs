@@ -18,9 +18,9 @@ use crate::relation_values::{EventOut, event_out, invalid, raised};
 
 /// Grantee (0: the server itself), request id, access key, source address.
 pub type ActorIn = (u64, String, Option<String>, Option<String>);
-/// Bytes at which the log is full, microseconds after which entries go (0 each: never), whether a loss refuses, whether
-/// unsigned requests are written down.
-pub type AuditIn = (u64, u64, bool, bool);
+/// Bytes at which the log of all is full and that of a tenant, microseconds after which entries go (0 each: never), whether
+/// a loss refuses, whether unsigned requests are written down.
+pub type AuditIn = (u64, u64, u64, bool, bool);
 
 /// Who made a change.
 pub fn actor((who, request_id, access_key, from): ActorIn) -> PyResult<Actor> {
@@ -37,11 +37,11 @@ pub fn entry((tenant, value): &(u32, PyBackedBytes)) -> PyResult<Entry> {
 /// The authorizer of a store, with its audit log.
 pub fn open(
     meta: Arc<dyn Metastore>,
-    (max_bytes, keep_us, deny, anonymous): AuditIn,
+    (max_bytes, tenant_bytes, keep_us, deny, anonymous): AuditIn,
     caches: bool,
 ) -> Result<Authorizer, String> {
     let on_failure = if deny { OnFailure::Deny } else { OnFailure::Continue };
-    let settings = AuditSettings { max_bytes, keep_us, on_failure, anonymous };
+    let settings = AuditSettings { max_bytes, tenant_bytes, keep_us, on_failure, anonymous };
     let book = Book::open(meta, settings).map_err(|error| error.to_string())?;
     let writer = AuditWriter::start(book, Arc::new(SystemClock)).map_err(|error| error.to_string())?;
     let settings = if caches { Settings::default() } else { Settings::without_caches() };

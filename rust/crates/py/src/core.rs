@@ -49,7 +49,7 @@ fn store_error(error: impl std::fmt::Display) -> PyErr {
 #[pymethods]
 impl Core {
     #[new]
-    #[pyo3(signature = (data_dir, *, min_free_bytes = None, volume_bytes = None, sync = true, audit = (0, 0, true, false), caches = true))]
+    #[pyo3(signature = (data_dir, *, min_free_bytes = None, volume_bytes = None, sync = true, audit = (0, 0, 0, true, false), caches = true))]
     fn new(
         py: Python<'_>,
         data_dir: &str,

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
 
 use panthera_authz::{
-    Action, Actor, Asked, AuditSettings, AuditWriter, Authorizer, AuthzError, Book, Change, Context, Decision,
-    Delegation, Engine, Grantee, NoRequest, OnFailure, QUEUE_NOTES, Question, RESERVE_PART, Reason, Relation, Resource,
-    Settings, Subject, Trail, Unaudited, WriteTuples,
+    Action, Actor, Asked, AuditSettings, AuditWriter, AuditedError, Authorizer, AuthzError, Book, Change, Context,
+    Decision, Delegation, Engine, Grantee, NoRequest, OnFailure, QUEUE_NOTES, Question, RESERVE_PART, Reason, Relation,
+    Resource, Settings, Subject, Trail, Unaudited, WriteTuples,
 };
 use panthera_base::{Clock, TenantId, Timestamp, UserId};
 use panthera_meta::memory::Memory;
@@ -369,9 +369,7 @@ fn bytes_of_a_request() -> u64 {
 fn what_is_left_for_changes_of_rights_no_request_takes() {
     let size = bytes_of_a_request();
     // The least bound at which requests may have just so much, and the one below it.
-    let least = (size..).find(|&max| AuditSettings { max_bytes: max, ..Default::default() }.request_bytes() == size);
-    let least = least.unwrap();
-    assert_eq!(least - least / RESERVE_PART, size);
+    let least = (size..).find(|max| max - max / RESERVE_PART == size).unwrap();
     for (max_bytes, fits) in [(least, true), (least - 1, false)] {
         let store = Arc::new(Faulty::default());
         let authz =
@@ -400,6 +398,50 @@ fn what_is_left_for_changes_of_rights_no_request_takes() {
     assert!(stored(&*store) <= settings.max_bytes);
 }
 
+/// Of a tenant's own limit nine tenths are for requests, and who fills it stops nobody else.
+#[test]
+fn a_tenant_fills_its_own_log_and_no_other() {
+    let store = Arc::new(Faulty::default());
+    let settings = AuditSettings { tenant_bytes: 2000, ..AuditSettings::default() };
+    let own = |tenant: u32, book: &Arc<Book>| {
+        let (kind, outcome) = (AuditKind::Configuration, AuditOutcome::Done);
+        let who = Grantee::ITSELF.bits();
+        let entry = AuditRecord { kind, outcome, who, action: "panthera:X".into(), ..AuditRecord::default() };
+        book.commit(Batch::default(), Timestamp(1), vec![(TenantId(tenant), entry)])
+    };
+    let of = |tenant: u32| {
+        log(&*store)
+            .iter()
+            .filter(|(owner, _)| owner.0 == tenant)
+            .map(|(_, e)| 21 + e.encode().len() as u64)
+            .sum::<u64>()
+    };
+    let authz = Authorizer::audited(writer(&store, settings), Settings::default()).unwrap();
+    while request(&authz, &stranger(), "0", "a/k").1.is_ok() {}
+    // What is asked of a tenant stands in its log and in that of who asks: the copy is the smaller one.
+    let (most, size) = (2000 - 2000 / RESERVE_PART, bytes_of_a_request());
+    assert!(of(HOME.0) <= most && of(HOME.0) + size > most, "{} of {most}", of(HOME.0));
+    let (_, settled) = request(&authz, &stranger(), "0", "a/k");
+    assert!(
+        matches!(&settled, Err(Unaudited::Failed(why)) if why.contains("the tenant's audit log is full (what is left"))
+    );
+    drop(authz);
+    for round in 0..2 {
+        // The second time by a book that has read the sizes.
+        let book = Book::open(store.clone(), settings).unwrap();
+        while own(HOME.0, &book).is_ok() {}
+        assert!(of(HOME.0) <= 2000 && of(HOME.0) + 100 > 2000, "{}", of(HOME.0));
+        let full = "the tenant's audit log is full; trim it, or raise audit_tenant_bytes";
+        let refused = own(HOME.0, &book);
+        assert!(matches!(refused, Err(AuditedError::Audit(AuthzError::Audit(why))) if why == full));
+        assert!(own(77 + round, &book).is_ok());
+        assert_eq!(book.bytes(), stored(&*store));
+    }
+    let trimmer = writer(&store, settings);
+    while trimmer.trim(Some(HOME), Timestamp(u64::MAX), &Actor::server()).unwrap().1 {}
+    assert!(own(HOME.0, trimmer.book()).is_ok(), "what was trimmed is room again");
+}
+
 #[test]
 fn what_nobody_signed_does_not_take_what_is_left_for_changes() {
     let entry = |who: Grantee| AuditRecord {
@@ -426,7 +468,7 @@ fn many_at_once_fill_the_log_to_its_bound_and_not_beyond() {
     let store = Arc::new(Faulty::default());
     // Names of one length: entries of one size.
     let settings = AuditSettings { max_bytes: 100 * size * 10 / 9 + 1, ..AuditSettings::default() };
-    assert_eq!(settings.request_bytes() / size, 100);
+    assert_eq!((settings.max_bytes - settings.max_bytes / RESERVE_PART) / size, 100);
     let authz = Authorizer::audited(writer(&store, settings), Settings::default()).unwrap();
     let through = AtomicU64::new(0);
     std::thread::scope(|scope| {
