@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from sharing import User, ann, people
+from sharing import User, ann, ask, people
 
 __all__ = ["ann", "people"]
 
@@ -208,3 +208,17 @@ def test_who_reads_on_one_side_only_is_not_told_of_a_completed_upload(
     bob.s3.complete_multipart_upload(**place, MultipartUpload=listed)
     partners.eve.admin("POST", "/v1/relations", {"changes": [{"op": "delete", **about}]})
     assert code(bob.s3.complete_multipart_upload, **place, MultipartUpload=listed) == "NoSuchUpload"
+
+
+def test_who_may_list_and_not_read_is_told_of_a_missing_key_in_the_own_names(partners: Partners) -> None:
+    ann, link = partners.ann, partners.ann.share(f"s3://{partners.ann.bucket}/pub/")
+    for share in (partners.shares["edit"], link):
+        hidden = {"subject": f"share:{share['share']}", "relation": "deny_read", "resource": f"s3://{ann.bucket}/pub/"}
+        ann.admin("POST", "/v1/relations", {"changes": [{"op": "touch", **hidden}]})
+    with pytest.raises(ClientError) as error:
+        partners.s3.get_object(**partners.at("edit/none"))
+    assert error.value.response["Error"]["Code"] == "NoSuchKey"
+    assert error.value.response["Error"]["Key"] == "edit/none"
+    told = ask(f"{link['url']}none")
+    assert (told.code, b"<Key>none</Key>" in told.body) == ("NoSuchKey", True), told.body
+    assert b"pub/" not in told.body

@@ -234,7 +234,7 @@ impl Elsewhere {
     }
 
     /// An error as the bearer of a share may read it: a bucket that went away under the request is a share that ended.
-    fn disguise(&self, error: S3Error) -> S3Error {
+    pub fn disguise(&self, error: S3Error) -> S3Error {
         match error.code() {
             ErrorCode::NoSuchBucket => refused().detail(error),
             _ => self.window.disguise(error),
