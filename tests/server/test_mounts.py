@@ -18,10 +18,10 @@ from sharing import User, ann, ask, people
 __all__ = ["ann", "people"]
 
 
-def code(call: Callable[..., Any], **arguments: Any) -> str:
+def code(call: Callable[..., Any], *words: Any, **arguments: Any) -> str:
     """The code of the error that the call must end with."""
     with pytest.raises(ClientError) as error:
-        call(**arguments)
+        call(*words, **arguments)
     return str(error.value.response["Error"]["Code"])
 
 
@@ -176,6 +176,27 @@ def test_a_revoke_ends_a_mount_with_the_next_request(ann: Any, eve: Any) -> None
     assert names(eve.s3, eve.bucket) == ["a.txt", "partner-notes.txt", "z.txt"]
 
 
+def test_below_a_mount_that_gives_nothing_a_listing_is_denied_and_not_empty(ann: Any, eve: Any) -> None:
+    """Who mirrors a mount with `aws s3 sync --delete` would delete its copy."""
+    made = ann.share(f"s3://{ann.bucket}/pub/")
+    mount(eve, made["token"])
+    first = eve.s3.list_objects_v2(Bucket=eve.bucket, Prefix="partner/", MaxKeys=1)
+    listings = eve.s3.list_objects, eve.s3.list_objects_v2, eve.s3.list_multipart_uploads
+    for listing in listings:
+        listing(Bucket=eve.bucket, Prefix="partner/")
+    below = {"Bucket": eve.bucket, "Prefix": "partner/sub/"}
+    assert code(eve.s3.list_object_versions, **below) == "AccessDenied", "what was is not offered"
+    assert "Versions" in eve.s3.list_object_versions(Bucket=eve.bucket), "around it it is left out"
+    ann.admin("DELETE", f"/v1/shares/{made['share']}")
+    for listing in listings:
+        assert code(listing, **below) == "AccessDenied"
+        listing(Bucket=eve.bucket, Prefix="part")
+    token = first["NextContinuationToken"]
+    again = {"Bucket": eve.bucket, "Prefix": "partner/", "ContinuationToken": token}
+    assert code(eve.s3.list_objects_v2, **again) == "AccessDenied"
+    assert names(eve.s3, eve.bucket, Prefix="part") == ["partner-notes.txt"]
+
+
 def test_either_side_may_go_away(ann: Any, eve: Any) -> None:
     name = ann.bucket + "-y"
     ann.s3.create_bucket(Bucket=name)
@@ -185,7 +206,8 @@ def test_either_side_may_go_away(ann: Any, eve: Any) -> None:
     ann.s3.delete_object(Bucket=name, Key="k")
     ann.s3.delete_bucket(Bucket=name)
     assert code(eve.s3.get_object, Bucket=eve.bucket, Key="partner/k") == "AccessDenied"
-    assert names(eve.s3, eve.bucket, Prefix="partner/") == []
+    assert names(eve.s3, eve.bucket) == ["a.txt", "partner-notes.txt", "z.txt"]
+    assert code(names, eve.s3, eve.bucket, Prefix="partner/") == "AccessDenied"
     eve.admin("DELETE", f"/v1/mounts?at=s3://{eve.bucket}/partner/")
     assert eve.try_admin("DELETE", f"/v1/mounts?at=s3://{eve.bucket}/partner/")[0] == 404
     eve.s3.put_object(Bucket=eve.bucket, Key="partner/k", Body=b"own")

@@ -108,7 +108,8 @@ impl Segment {
 }
 
 impl ObjectService {
-    /// The stretches of a listing from a name on, in order.
+    /// The stretches of a listing from a name on, in order. AccessDenied for names below a mount whose share gives the
+    /// caller nothing: an empty page would say that nothing is there, and who mirrors it would delete its copy.
     pub(super) fn segments(
         &self,
         snapshot: &dyn Snapshot,
@@ -132,7 +133,12 @@ impl ObjectService {
                 segments.push(Segment { bucket: call.bucket.id, end, rows, from, window: None, share: None });
             }
             let below = if inside { prefix } else { &*mount.prefix };
-            segments.extend(self.mounted(snapshot, call, mount, (rows, below))?);
+            match self.mounted(snapshot, call, mount, (rows, below))? {
+                Some(segment) => segments.push(segment),
+                None if inside => return Err(ErrorCode::AccessDenied.into()),
+                // Around it there are other names to show.
+                None => {}
+            }
             from = behind;
         }
         let lens = Lens::new(call.window.as_ref());

@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use panthera_base::{BucketId, Ordinal, S3Error, S3Result};
+use panthera_base::{BucketId, ErrorCode, Ordinal, S3Error, S3Result};
 use panthera_meta::records::ObjectView;
 use panthera_meta::{MetaError, Snapshot, Step, keys};
 use panthera_wire::xml::Writer;
@@ -67,6 +67,10 @@ struct Versions<'a, 's> {
 impl ObjectService {
     pub(super) fn list_object_versions(&self, call: &Call, gate: Gate) -> OpResult {
         let params = Params::read(&call.query, "max-keys")?;
+        // No share offers to list what was: around a mount it is left out, below one it is denied.
+        if self.mounts_of(&call.bucket)?.covering(params.prefix.as_bytes()).is_some() {
+            return Err(ErrorCode::AccessDenied.into());
+        }
         let snapshot = self.meta.snapshot().map_err(S3Error::internal)?;
         let key_marker = call.query.get("key-marker").unwrap_or_default();
         let version = read_version_marker(call, key_marker, &*snapshot)?;
