@@ -222,3 +222,21 @@ def test_who_may_list_and_not_read_is_told_of_a_missing_key_in_the_own_names(par
     told = ask(f"{link['url']}none")
     assert (told.code, b"<Key>none</Key>" in told.body) == ("NoSuchKey", True), told.body
     assert b"pub/" not in told.body
+
+
+def test_the_owner_reads_of_each_key_of_a_batch_and_of_tags(partners: Partners) -> None:
+    ann, place = partners.ann, f"s3://{partners.ann.bucket}/pub/tagged"
+
+    def said(answer: Any) -> list[tuple[str, str, str]]:
+        request = answer["ResponseMetadata"]["RequestId"]
+        entries = ann.admin("GET", "/v1/audit?since=1h")["entries"]
+        found = [(one["outcome"], one["action"], one["resource"]) for one in entries if one["request_id"] == request]
+        return sorted(found)
+
+    read = partners.s3.get_object_tagging(**partners.at("view/tagged"))
+    assert said(read) == [("allowed", "s3:GetObjectTagging", place)]
+    copied = partners.copy("own", "edit/tagged")
+    assert said(copied) == [("allowed", "s3:PutObject", place), ("allowed", "s3:PutObjectTagging", place)]
+    objects = [{"Key": "view/tagged"}, {"Key": "edit/tagged"}, {"Key": "own"}]
+    batch = partners.s3.delete_objects(Bucket=partners.bucket, Delete={"Objects": objects})
+    assert said(batch) == [("allowed", "s3:DeleteObject", place), ("denied", "s3:DeleteObject", place)]

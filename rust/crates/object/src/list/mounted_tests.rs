@@ -120,4 +120,10 @@ fn names_that_no_request_could_name_are_not_shown() {
     // Both are fine names where they lie.
     let names = Mounted::new(uploads.into_iter()).page(&[]).names("Upload");
     assert_eq!(names, [fits.replace("pub/", "mount/").into_bytes(), b"mount/z".to_vec()]);
+
+    let many = (0..=SEEKS).map(|n| (format!("pub/{}{n:07}", "l".repeat(1012)), 9, true));
+    let mounted = Mounted::new(many.chain([("pub/z".to_owned(), 9, true)]));
+    let page = mounted.next(&mounted.page(&[]), &[]);
+    assert_eq!(page.names("Upload"), [b"mount/z".to_vec()]);
+    assert!(!page.truncated());
 }

@@ -4,6 +4,7 @@
 //! Belongs here: which rows stand for which names, and who must allow that they are shown. Does not belong here: pages
 //! (`objects`, `uploads`, `skip`), what a mount is (`mounts`).
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use panthera_authz::{Action, Listing, Question, Resource};
@@ -74,15 +75,16 @@ impl Segment {
     /// show it: the caller's under the name it has here, the share's under its own.
     pub fn look(&mut self, own: &mut Gate, stored: &[u8]) -> Look {
         let Some(share) = &mut self.share else { return own.look(stored) };
+        let lens = Lens::new(self.window.as_ref());
+        let shown = lens.shown(stored);
+        if let Some(start) = shown.get(..=KEY_BYTES) {
+            // No request can name it here, nor any that begins so.
+            let next = beyond(start).and_then(|next| lens.stored(&next).map(Cow::into_owned));
+            return next.map_or(Look::End, |next| share.pass(next));
+        }
         match share.look(stored) {
             Look::Shown => {}
             other => return other,
-        }
-        let lens = Lens::new(self.window.as_ref());
-        let shown = lens.shown(stored);
-        if shown.len() > KEY_BYTES {
-            // No request can name it here.
-            return share.pass(keys::next_key(stored));
         }
         match own.look(&shown) {
             Look::Skip(to) => lens.stored(&to).map_or(Look::End, |to| Look::Skip(to.into_owned())),
@@ -167,7 +169,7 @@ impl ObjectService {
                 return if error.code() == ErrorCode::AccessDenied { Ok(None) } else { Err(error) };
             }
         };
-        let Some(stored) = Lens::new(Some(&window)).stored(below).map(std::borrow::Cow::into_owned) else {
+        let Some(stored) = Lens::new(Some(&window)).stored(below).map(Cow::into_owned) else {
             return Ok(None);
         };
         let (bucket, name) = (&*standing.bucket, &*standing.record.bucket_name);

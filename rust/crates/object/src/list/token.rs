@@ -74,6 +74,8 @@ impl Sealer {
     }
 
     fn seal(&self, position: &[u8], upload: Option<Ordinal>) -> Vec<u8> {
+        // Behind a mount it may be the longer name of a key: all that begin so are passed over (`segments`).
+        let position = &position[..position.len().min(POSITION_BYTES)];
         let within = if upload.is_some() { WITHIN } else { 0 };
         let mut plain = (position.len() as u16 | within).to_be_bytes().to_vec();
         plain.extend_from_slice(position);
