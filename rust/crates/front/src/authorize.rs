@@ -71,8 +71,22 @@ pub(crate) struct Granted {
     pub version: Option<Ordinal>,
 }
 
-/// Step 5.
+/// Step 5. What it finds missing is told in the names of who asks.
 pub(crate) fn authorize(
+    shared: &Shared,
+    matched: &Matched<'_>,
+    known: &Known,
+    head: &http::request::Parts,
+    context: &Context,
+) -> S3Result<Granted> {
+    let granted = decided(shared, matched, known, head, context);
+    granted.map_err(|error| match &known.elsewhere {
+        Some(elsewhere) => elsewhere.disguise(error),
+        None => error,
+    })
+}
+
+fn decided(
     shared: &Shared,
     matched: &Matched<'_>,
     known: &Known,

@@ -149,12 +149,7 @@ pub(crate) async fn answer(
         // 5. Authorize the row's action.
         trail = audit::trail(shared, &facts, &matched, &known, &head);
         let context = Context { trail: trail.clone(), ..context(shared, &matched, &known, peer) };
-        let granted = authorize(shared, &matched, &known, &head, &context);
-        // Also what is missing is told here already, in the names of where it was looked for.
-        let granted = granted.map_err(|error| match &known.elsewhere {
-            Some(elsewhere) => elsewhere.disguise(error),
-            None => error,
-        })?;
+        let granted = authorize(shared, &matched, &known, &head, &context)?;
         audit::settled_before(&head.method, trail.as_deref()).await?;
 
         // 6. Run the handler.
