@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 from authz.policy.principals import account_arn, account_id, user_arn
@@ -28,7 +29,7 @@ from gateway.limits import (
     SECRET_KEY_MIN,
 )
 from gateway.wire.names import is_account_name
-from storage.api import Conflict, Guard, Metastore, absent, add, counters, delete, empty_range, equals, put
+from storage.api import Conflict, Guard, Metastore, Op, absent, add, counters, delete, empty_range, equals, put
 from storage.records import keys
 from storage.records.credential import CredentialRecord
 from storage.records.pointer import STORE_FORMAT, decode_format, decode_id, encode_format, encode_id
@@ -105,10 +106,10 @@ class Accounts:
         """The stored root key with this id, else any root key, else None."""
         if access_key is not None and (row := self._store.get(keys.credential(access_key.encode()))) is not None:
             record = CredentialRecord.decode(row)
-            if record.root and not record.disabled:
+            if record.signs_for_root:
                 return RootKey(access_key, record.secret_key.decode())
         for found, record in self._credentials():
-            if record.root and not record.disabled:
+            if record.signs_for_root:
                 return RootKey(found, record.secret_key.decode())
         return None
 
@@ -331,31 +332,30 @@ class Accounts:
         return repeated(attempt)
 
     def remove_key(self, access_key: str) -> None:
-        """Removes an access key; the last one of the root user stays."""
-        row = self._store.get(keys.credential(access_key.encode()))
-        if row is None:
-            raise AccountError("missing", f"there is no access key {access_key}")
-        record = CredentialRecord.decode(row)
-        others = (other for found, other in self._credentials() if found != access_key)
-        if record.root and not any(other.root and not other.disabled for other in others):
-            raise AccountError("refused", "the last key of the root user stays")
-        with concerning(record.tenant):
-            self._store.commit([], [delete(keys.credential(access_key.encode()))])
+        """Removes an access key; the last one by which the root user signs stays."""
+        self._change_key(access_key, lambda row, _: delete(row), ends=True)
 
     def disable_key(self, access_key: str, *, disabled: bool) -> None:
         """Makes an access key sign no longer, or again. What it signs is refused when this returns."""
+        self._change_key(access_key, lambda row, key: put(row, replace(key, disabled=disabled).encode()), ends=disabled)
 
+    def _change_key(self, access_key: str, change: Callable[[bytes, CredentialRecord], Op], *, ends: bool) -> None:
         def attempt() -> None:
             row = keys.credential(access_key.encode())
             value = self._store.get(row)
             if value is None:
                 raise AccountError("missing", f"there is no access key {access_key}")
             record = CredentialRecord.decode(value)
-            others = (other for found, other in self._credentials() if found != access_key)
-            if disabled and record.root and not any(other.root and not other.disabled for other in others):
-                raise AccountError("refused", "the last key of the root user stays enabled")
+            guards = [equals(row, value)]
+            if ends and record.root:
+                rows = self._scan(*keys.kind_range(keys.CREDENTIAL))
+                others = (equals(k, v) for k, v in rows if k != row and CredentialRecord.decode(v).signs_for_root)
+                # It signs still when this is committed: two keys that end at once do not each count on the other.
+                guards += islice(others, 1)
+                if len(guards) == 1:
+                    raise AccountError("refused", "the last key of the root user stays")
             with concerning(record.tenant):
-                self._store.commit([equals(row, value)], [put(row, replace(record, disabled=disabled).encode())])
+                self._store.commit(guards, [change(row, record)])
 
         repeated(attempt)
 

@@ -30,6 +30,11 @@ class CredentialRecord:
     session_policy: bytes | None = field(default=None, repr=False)
     others: Others = ()
 
+    @property
+    def signs_for_root(self) -> bool:
+        """Whether it is an enabled key of the root user."""
+        return self.root and not self.disabled
+
     @classmethod
     def decode(cls, data: bytes) -> "CredentialRecord":
         """Reads a credential. RecordError; a key without a secret is none."""

@@ -1,9 +1,12 @@
 """Tenants, users and keys: rules, races, and removals that can be asked for again."""
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 from world import ROOT, World
 
-from gateway.accounts import RootKey
+from gateway.accounts import Accounts, RootKey
 from gateway.errors import AccountError
 from gateway.limits import ACCESS_KEY_MAX, ACCESS_KEY_MIN, DISPLAY_NAME_CHARS, SECRET_KEY_MAX, SECRET_KEY_MIN
 from storage.api import Conflict
@@ -178,8 +181,6 @@ def test_a_tenant_being_removed_gets_no_further_bucket_or_user(world: World) -> 
                 raise RuntimeError("the power went")
             return int(store.commit(guards, ops))
 
-    from gateway.accounts import Accounts
-
     with pytest.raises(RuntimeError):
         Accounts(Interrupted(), clock_us=lambda: 0, entropy=lambda: bytes(32)).remove_tenant("other")
     refused("conflict", world.accounts.add_user, "other", "bob")
@@ -201,21 +202,36 @@ def test_what_the_server_needs_stays(world: World) -> None:
     refused("refused", world.accounts.remove_key, second)
 
 
-def test_two_who_add_at_once_get_numbers_of_their_own(world: World) -> None:
-    store = world.store
-    racing = iter([lambda: world.accounts.add_user("default", "first")])
+def overtaken(world: World, race: Callable[[], object]) -> Accounts:
+    """Accounts before whose first commit something else happens."""
+    store, racing = world.store, iter([race])
 
     class Racing:
         get, scan = staticmethod(store.get), staticmethod(store.scan)
 
         def commit(self, guards: object, ops: object) -> int:
-            for race in racing:
-                race()
+            for ahead in racing:
+                ahead()
             return int(store.commit(guards, ops))
 
-    from gateway.accounts import Accounts
+    return Accounts(Racing(), clock_us=lambda: 0, entropy=lambda: bytes(32))
 
-    slower = Accounts(Racing(), clock_us=lambda: 0, entropy=lambda: bytes(32))
+
+def test_the_last_two_keys_of_root_do_not_end_at_once(world: World) -> None:
+    second = world.accounts.add_key("default", "root")["access_key"]
+    for end in (
+        lambda accounts, key: accounts.remove_key(key),
+        lambda accounts, key: accounts.disable_key(key, disabled=True),
+    ):
+        slower = overtaken(world, partial(end, world.accounts, second))
+        refused("refused", end, slower, ROOT.access_key)
+        left = [key["access_key"] for key in world.accounts.keys("default", "root") if not key["disabled"]]
+        assert left == [ROOT.access_key]
+        second = world.accounts.add_key("default", "root")["access_key"]
+
+
+def test_two_who_add_at_once_get_numbers_of_their_own(world: World) -> None:
+    slower = overtaken(world, lambda: world.accounts.add_user("default", "first"))
     slower.add_user("default", "second")
     numbers = [shown["id"] for shown in world.accounts.users("default")]
     assert len(set(numbers)) == 3
@@ -227,8 +243,6 @@ def test_an_account_that_never_stands_still_is_a_conflict_and_not_a_hang(world: 
 
         def commit(self, guards: object, ops: object) -> int:
             raise Conflict(0)
-
-    from gateway.accounts import Accounts
 
     refused("conflict", Accounts(Busy(), clock_us=lambda: 0, entropy=lambda: bytes(32)).add_tenant, "new")
 
