@@ -21,9 +21,9 @@ from gateway.ops.table import TABLE
 SHARED: Final = frozenset(
     {"GetSharedObject", "HeadSharedObject", "PutSharedObject", "ListSharedFolder", "HeadSharedFolder"}
 )
-"""Rows of our own: through share links."""
+"""Rows of our own that are served: through share links."""
 
-BESIDE_THE_MODEL: Final = frozenset({"PostObject", "OptionsBucket", "OptionsObject"}) | SHARED
+BESIDE_THE_MODEL: Final = frozenset({"PostObject", "OptionsBucket", "OptionsObject", "CopySharedObject"}) | SHARED
 """Rows for requests that are on the wire and not in the model: the browser form, CORS preflight, share links."""
 
 SELECTED_BY_PARAMETER: Final = {"ListDirectoryBuckets": "max-directory-buckets"}

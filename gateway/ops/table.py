@@ -322,6 +322,8 @@ _LINKS: Final = (
     _row("HeadSharedObject", "HEAD link", "s3:GetObject", native=True, auth=Auth.LINK, reveal="404"),
     _row("PutSharedObject", "PUT link", "s3:PutObject", also=_WRITE, native=True, auth=Auth.LINK,
          event="s3:ObjectCreated:Put"),
+    # A bearer names no sources: without a row of its own, a copy would be stored as the empty body it comes with.
+    _row("CopySharedObject", "PUT link", "s3:PutObject", auth=Auth.LINK, header="x-amz-copy-source"),
     _row("ListSharedFolder", "GET link-folder", "s3:ListBucket", native=True, auth=Auth.LINK,
          params="list-type delimiter encoding-type max-keys continuation-token start-after"),
     _row("HeadSharedFolder", "HEAD link-folder", "s3:ListBucket", native=True, auth=Auth.LINK),

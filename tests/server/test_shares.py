@@ -59,6 +59,14 @@ def test_a_link_that_may_write_writes_as_its_creator(ann: Any) -> None:
     assert ask(made["url"] + "acl.txt", "PUT", b"x", x_amz_acl="public-read").status in (400, 403)
 
 
+def test_a_copy_to_a_link_is_not_stored_as_the_empty_body_it_comes_with(ann: Any) -> None:
+    made = ann.share(f"s3://{ann.bucket}/pub/", can="contribute")
+    refused = ask(made["url"] + "a.txt", "PUT", b"", x_amz_copy_source=f"/{ann.bucket}/secret.txt")
+    assert (refused.status, refused.code) == (501, "NotImplemented")
+    assert ask(made["url"] + "a.txt").body == b"pub/a.txt"
+    assert ask(made["url"][:-3] + "AA/x", "PUT", b"", x_amz_copy_source="/b/k").code == "AccessDenied"
+
+
 def test_a_revoked_link_has_ended_when_the_call_returns(ann: Any) -> None:
     made = ann.share(f"s3://{ann.bucket}/pub/", can="edit")
     assert ask(made["url"] + "a.txt").status == 200
@@ -103,6 +111,7 @@ def test_a_share_works_only_as_long_as_its_creator_could_do_the_same(ann: Any, p
         about = {"subject": "user:bob", "relation": relation, "resource": f"s3://{ann.bucket}/pub/"}
         ann.admin("POST", "/v1/relations", {"changes": [{"op": "delete", **about}]})
         assert ask(made["url"] + "a.txt").code == "AccessDenied", relation
+        assert (ask(made["url"]).status == 403) == (relation == "sharer"), "who may list may share the names"
         ann.admin("POST", "/v1/relations", {"changes": [{"op": "touch", **about}]})
         assert ask(made["url"] + "a.txt").status == 200, relation
     denied = {"op": "touch", "subject": "user:bob", "relation": "deny_read", "resource": f"s3://{ann.bucket}/pub/sub/"}

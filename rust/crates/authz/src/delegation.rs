@@ -10,7 +10,7 @@ use crate::authorizer::Authorizer;
 use crate::condition::Facts;
 use crate::decision::{Decision, Question, Reason, Resource, Subject, Verdict};
 use crate::engine::{Engine, Moment, Spot};
-use crate::listing::Listing;
+use crate::listing::{Listing, SEARCHED_WINDOWS};
 use crate::model::{Grantee, Place, Relation, Target};
 use crate::permission::Permission;
 use crate::ranges::Visible;
@@ -88,7 +88,11 @@ impl Authorizer {
         let who = Principal { grantee, admin: by.creator_admin };
         let moment = self.moment(question.context);
         let shared = Visible::open(engine, who, Permission::Share, by.tenant, bucket.id, prefix, &moment);
-        let (Ok(shared), Some(own), Some(same)) = (shared, own.names(), same.names()) else { return refused };
+        let (Ok(mut shared), Some(own), Some(same)) = (shared, own.names(), same.names()) else { return refused };
+        // Who may share nothing there any more has no share there: an empty page would read as an empty folder.
+        if shared.is_empty_within(SEARCHED_WINDOWS) == Some(true) {
+            return refused;
+        }
         let all = [own, same].into_iter().flatten().fold(shared, Visible::also);
         Listing::Filtered(Box::new(all))
     }

@@ -17,7 +17,7 @@ use crate::resolve::Principal;
 
 /// Windows of places that are looked at to find out that a caller may see nothing at all. Who stands at more places
 /// than these, with no allow among them, is answered with an empty page instead of a refusal.
-const SEARCHED_WINDOWS: usize = 64;
+pub(crate) const SEARCHED_WINDOWS: usize = 64;
 
 /// What a listing may show.
 pub enum Listing {
