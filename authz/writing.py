@@ -48,7 +48,7 @@ class Planner:
             target = self._target(plan, change.resource, tenant)
             plan.changes += self._change(change, target)
             if change.word != DELETE:
-                plan.notes += self._notes(change, target)
+                plan.notes += notes_on(self._store, change.resource, target)
         for condition in preconditions:
             target = self._target(plan, condition.resource, tenant)
             word = _word(condition.word, PRECONDITION_WORDS)
@@ -84,19 +84,20 @@ class Planner:
             return ITSELF
         return self._directory.subject(names.parse_subject(subject), target.tenant, anywhere=anywhere)
 
-    def _notes(self, change: Change, target: Target) -> Iterator[str]:
-        """What is allowed and probably not what was meant."""
-        if target.place.at is not At.OBJECT:
-            return
-        bucket, key = target.place.number, target.place.path
-        below = keys.prefix_range(keys.object(bucket, key + b"/"))
-        if self._store.get(keys.object(bucket, key)) is None and self._store.scan(*below, 1):
-            yield (
-                f"{change.resource} is an object's address. There is no such object, but there are some below "
-                f"{change.resource}/ - a prefix ends in /"
-            )
-        elif b"*" in key and self._store.get(keys.object(bucket, key)) is None:
-            yield f"{change.resource} is taken as it stands: there are no wildcards, and a prefix ends in /"
+
+def notes_on(store: Metastore, resource: str, target: Target) -> Iterator[str]:
+    """What is allowed and probably not what was meant by the address of a place that is given to somebody."""
+    if target.place.at is not At.OBJECT:
+        return
+    bucket, key = target.place.number, target.place.path
+    below = keys.prefix_range(keys.object(bucket, key + b"/"))
+    if store.get(keys.object(bucket, key)) is None and store.scan(*below, 1):
+        yield (
+            f"{resource} is an object's address. There is no such object, but there are some below {resource}/ - a "
+            "prefix ends in /"
+        )
+    elif b"*" in key and store.get(keys.object(bucket, key)) is None:
+        yield f"{resource} is taken as it stands: there are no wildcards, and a prefix ends in /"
 
 
 def _word(word: str, known: Sequence[str]) -> str:

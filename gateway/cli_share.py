@@ -52,10 +52,17 @@ def create(resource: str, to: tuple[str, ...], as_json: bool, admin: str | None,
         body["to"] = list(to)
     if file is not None:
         body["password"] = file.read().rstrip("\n")
+
+    def made(remote: Remote) -> Any:
+        answer = remote.call("POST", "/v1/shares", body)
+        for note in answer["notes"]:
+            click.echo(f"note: {note}", err=True)
+        return answer
+
     ask(
         admin,
         data,
-        lambda r: r.call("POST", "/v1/shares", body),
+        made,
         columns=("tenant", "share", "token", "link"),
         as_json=as_json,
     )

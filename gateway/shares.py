@@ -21,6 +21,7 @@ from authz.deciding import Question, decide
 from authz.directory import Directory, Target, UnknownNameError
 from authz.model import BUNDLES, IN_BUCKET, RELATIONS, At, ChangeValue, Facts, Kind, Place, Subject
 from authz.names import WordError
+from authz.writing import notes_on
 from gateway.accounts import next_number, repeated, shown_moment
 from gateway.auditing import concerning
 from gateway.errors import AccountError
@@ -146,7 +147,8 @@ class Shares:
         kind = _KIND_OBJECT if record.object else _KIND_PREFIX
         token = base64.urlsafe_b64encode(kind + secret).decode()
         path = f"/-/{token}" if record.object else f"/-/{token}/"
-        return self._show(record) | {"token": token, "link": path}
+        notes = list(notes_on(self._store, offer.resource, target))
+        return self._show(record) | {"token": token, "link": path, "notes": notes}
 
     def all(self, who: Who) -> list[Json]:
         """Shares of the caller's tenant, those made last at the end: an administrator sees all, others their own."""
@@ -222,6 +224,8 @@ class Shares:
             return _Audience(bearer=True, tenants=(), groups=())
         tenants, groups = set(), set()
         for text in given:
+            if ":" not in text:
+                raise _nobody(text)
             name = names.parse_subject(text)
             if name.kind is Kind.TENANT_MEMBER:
                 tenants.add(self._number(who, text).tenant)
@@ -229,7 +233,7 @@ class Shares:
                 found = self._number(who, text)
                 groups.add((found.tenant, found.number))
             else:
-                raise WordError(f"{text!r}: a share is for tenant:NAME, group:TENANT/NAME or {ANYONE}")
+                raise _nobody(text)
         return _Audience(bearer=False, tenants=tuple(sorted(tenants)), groups=tuple(sorted(groups)))
 
     def _number(self, who: Who, text: str) -> Subject:
@@ -309,6 +313,10 @@ class Shares:
             "created": shown_moment(record.created_us),
             "state": "revoked" if record.revoked else "expired" if expired else "open",
         }
+
+
+def _nobody(text: str) -> WordError:
+    return WordError(f"{text!r}: a share is for tenant:NAME, group:TENANT/NAME or {ANYONE}")
 
 
 def _concerned(record: ShareRecord) -> AbstractContextManager[None]:

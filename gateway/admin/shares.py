@@ -31,7 +31,14 @@ _SHARE: Final = {
     "state": text(words=("open", "expired", "revoked")),
 }
 _SHOWN: Final = record(needs=_SHARE)
-_MADE: Final = record(needs=_SHARE | {"token": text("Shown now and never again"), "link": text("Path of the link")})
+_MADE: Final = record(
+    needs=_SHARE
+    | {
+        "token": text("Shown now and never again"),
+        "link": text("Path of the link"),
+        "notes": array(text("What may not be what was meant")),
+    }
+)
 _COUNTED: Final = record(needs=_SHARE | {"downloaded": number()})
 _OFFER: Final = record(
     needs={"resource": text("`s3://BUCKET/PREFIX/`, `s3://BUCKET/KEY` or `s3://BUCKET`")},

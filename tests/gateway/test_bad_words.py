@@ -181,7 +181,10 @@ def test_a_bad_question_says_what_would_be_right(here: Admin, what: str, text: s
 SHARES = {
     "resource": {"tenant": "is in no bucket: write s3://BUCKET/PREFIX/"} | ADDRESSES,
     "expires": EXPIRIES,
-    "to": {"user:alice": "a share is for tenant:NAME, group:TENANT/NAME or anyone-with-the-link", "x": "is no subject"},
+    "to": {
+        "user:alice": "a share is for tenant:NAME, group:TENANT/NAME or anyone-with-the-link",
+        "x": "a share is for tenant:NAME",
+    },
     "can": {"own": "must be one of view, contribute, edit"},
     "password": {"x": "a password has 4 to 1024 bytes"},
 }

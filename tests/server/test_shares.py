@@ -142,6 +142,13 @@ def test_nobody_shares_more_than_the_own_right(ann: Any, people: Callable[..., U
     assert {one["share"] for one in ann.admin("GET", "/v1/shares")} == {made["share"], others["share"]}
 
 
+def test_what_was_probably_not_meant_is_said(ann: Any) -> None:
+    assert ann.share(f"s3://{ann.bucket}/pub/")["notes"] == []
+    assert "a prefix ends in /" in ann.share(f"s3://{ann.bucket}/pub")["notes"][0]
+    status, problem = ann.try_admin("POST", "/v1/shares", {"resource": f"s3://{ann.bucket}/pub/", "to": [ann.tenant]})
+    assert (status, "a share is for tenant:NAME" in problem["detail"]) == (400, True)
+
+
 def test_deny_relations_apply_to_shares(ann: Any) -> None:
     made = ann.share(f"s3://{ann.bucket}/pub/")
     for subject in ("anyone", f"share:{made['share']}"):
