@@ -240,3 +240,29 @@ def test_the_owner_reads_of_each_key_of_a_batch_and_of_tags(partners: Partners) 
     objects = [{"Key": "view/tagged"}, {"Key": "edit/tagged"}, {"Key": "own"}]
     batch = partners.s3.delete_objects(Bucket=partners.bucket, Delete={"Objects": objects})
     assert said(batch) == [("allowed", "s3:DeleteObject", place), ("denied", "s3:DeleteObject", place)]
+
+
+def test_the_name_of_a_mounted_bucket_is_no_object_and_becomes_none(partners: Partners) -> None:
+    """Tools that show folders ask for `partner/` itself: 404, as for any folder that was not made."""
+    ann, s3, place = partners.ann, partners.s3, partners.at("whole/")
+    token = ann.share(f"s3://{ann.bucket}", can="edit")["token"]
+    partners.eve.admin("POST", "/v1/mounts", {"token": token, "at": f"s3://{partners.bucket}/whole/"})
+    assert code(s3.head_object, **place) == "404"
+    assert code(s3.get_object_tagging, **place) == "NoSuchKey"
+    assert code(partners.copy, "whole/", "out") == "NoSuchKey"
+    upload = {**place, "UploadId": "0" * 16}
+    for call, more in (
+        (s3.put_object, place),
+        (s3.create_multipart_upload, place),
+        (s3.copy_object, {**place, "CopySource": f"{partners.bucket}/own"}),
+        (s3.delete_object, place),
+        (s3.upload_part, {**upload, "PartNumber": 1}),
+        (s3.complete_multipart_upload, {**upload, "MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": "x"}]}}),
+        (s3.list_parts, upload),
+        (s3.abort_multipart_upload, upload),
+    ):
+        assert code(call, **more) == "AccessDenied"
+    assert deleted(s3, partners.bucket, {"Key": "whole/"})[0] == []
+    shown = [one["Key"] for one in s3.list_objects_v2(Bucket=partners.bucket, Prefix="whole/")["Contents"]]
+    theirs = [one["Key"] for one in ann.s3.list_objects_v2(Bucket=ann.bucket)["Contents"]]
+    assert shown == [f"whole/{key}" for key in theirs]

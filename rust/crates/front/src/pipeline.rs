@@ -32,7 +32,7 @@ use crate::links::{self, Elsewhere};
 use crate::payload::{self, BodyPayload, Lengths, Rest, Settled};
 use crate::render::{self, Facts};
 use crate::server::Shared;
-use crate::table::{Auth, Kind, Operation, Scope};
+use crate::table::{Auth, Kind, Operation, Reveal, Scope};
 
 /// The other end of a connection.
 #[derive(Clone, Debug)]
@@ -258,7 +258,9 @@ fn enter_mount(shared: &Shared, snapshot: &dyn Snapshot, matched: &mut Matched<'
         Ok(mounted) => mounted,
         Err(refusal) if refusal.known.is_none() => return Err(refusal.error),
         Err(refusal) => {
-            known.blocked = Some(refusal);
+            // That a key is missing is an answer to who looks for it.
+            let looks = matched.row.reveal == Reveal::ToListers;
+            known.blocked = Some(if looks { refusal } else { refusal.answered(ErrorCode::AccessDenied.into()) });
             return Ok(());
         }
     };

@@ -8,7 +8,7 @@
 //! cannot let others in.
 
 use panthera_authz::{Authorizer, Reason, Subject};
-use panthera_base::{BucketId, S3Error, S3Result, Timestamp, UserId};
+use panthera_base::{BucketId, ErrorCode, S3Error, S3Result, Timestamp, UserId};
 use panthera_meta::records::{BucketRecord, MountRecord, SharePointer, ThroughShare};
 use panthera_meta::{Snapshot, Step, keys};
 
@@ -102,7 +102,8 @@ impl Mount {
         Ok((standing, window))
     }
 
-    /// Where a key below it lies. AccessDenied when the share gives the caller nothing, whatever the reason is.
+    /// Where a key below it lies. AccessDenied when the share gives the caller nothing, whatever the reason is; NoSuchKey
+    /// for what is no key where the share leads.
     pub fn resolve(
         &self,
         authz: &Authorizer,
@@ -117,11 +118,15 @@ impl Mount {
         let key = [window.stored.as_slice(), rest].concat();
         let fits = !key.is_empty() && key.len() <= panthera_base::limits::KEY_BYTES;
         if !fits || Mounts::of(snapshot, &standing.bucket)?.covering(&key).is_some() {
+            let nothing = key.is_empty();
             let bearer = match standing.caller.subject {
                 Subject::Share(by) => by.bearer,
                 Subject::User { .. } | Subject::Anonymous => None,
             };
-            return Err(Refusal::of(standing.record, bearer, Reason::ShareElsewhere).asking(rest));
+            let refusal = Refusal::of(standing.record, bearer, Reason::ShareElsewhere).asking(rest);
+            // The mount's own name, over a whole bucket: tools that show folders look for an object of it.
+            let missing = || S3Error::new(ErrorCode::NoSuchKey).field("Key", String::from_utf8_lossy(&self.prefix));
+            return Err(if nothing { refusal.answered(missing()) } else { refusal });
         }
         Ok(Mounted { standing, key, window })
     }
