@@ -180,12 +180,13 @@ def test_a_completed_upload_is_completed_again(partners: Partners) -> None:
     s3 = partners.s3
     for can in ("contribute", "edit"):
         place = {**partners.at(f"{can}/big"), "UploadId": ""}
-        place["UploadId"] = s3.create_multipart_upload(**partners.at(f"{can}/big"))["UploadId"]
+        place["UploadId"] = s3.create_multipart_upload(**partners.at(f"{can}/big"), Tagging="colour=blue")["UploadId"]
         part = s3.upload_part(**place, PartNumber=1, Body=b"part")["ETag"]
         listed = {"Parts": [{"PartNumber": 1, "ETag": part}]}
         first, again = (s3.complete_multipart_upload(**place, MultipartUpload=listed) for _ in range(2))
         same = ("Bucket", "Key", "Location", "ETag", "ChecksumCRC32")
         assert [first.get(name) for name in same] == [again.get(name) for name in same]
+        assert partners.theirs("pub/big") == TAGS
         other = {"Parts": [{"PartNumber": 1, "ETag": '"' + "0" * 32 + '"'}]}
         assert code(s3.complete_multipart_upload, **place, MultipartUpload=other) == "NoSuchUpload"
         hidden = {"subject": f"share:{partners.shares[can]['share']}", "relation": "deny_read"}
@@ -266,3 +267,18 @@ def test_the_name_of_a_mounted_bucket_is_no_object_and_becomes_none(partners: Pa
     shown = [one["Key"] for one in s3.list_objects_v2(Bucket=partners.bucket, Prefix="whole/")["Contents"]]
     theirs = [one["Key"] for one in ann.s3.list_objects_v2(Bucket=ann.bucket)["Contents"]]
     assert shown == [f"whole/{key}" for key in theirs]
+
+
+def test_what_is_missing_of_a_copy_is_named_as_the_request_names_it(partners: Partners) -> None:
+    def told(source: str) -> dict[str, str]:
+        with pytest.raises(ClientError) as error:
+            partners.s3.copy_object(**partners.at("edit/in"), CopySource=source)
+        found: dict[str, str] = error.value.response["Error"]
+        return found
+
+    missing = told(f"{partners.bucket}/none")
+    assert (missing["Code"], missing["Key"]) == ("NoSuchKey", "none")
+    nowhere = told("there-is-no-such-bucket/k")
+    assert (nowhere["Code"], nowhere["BucketName"]) == ("NoSuchBucket", "there-is-no-such-bucket")
+    behind = told(f"{partners.bucket}/view/none")
+    assert behind["Code"] == "NoSuchKey" and "pub/" not in str(behind)

@@ -140,12 +140,20 @@ struct Inner {
     fields: Vec<(&'static str, String)>,
     headers: Vec<(&'static str, String)>,
     detail: Option<String>,
+    clients: bool,
 }
 
 impl S3Error {
     /// An error with the code's own message.
     pub fn new(code: ErrorCode) -> Self {
-        Self(Box::new(Inner { code, message: None, fields: Vec::new(), headers: Vec::new(), detail: None }))
+        Self(Box::new(Inner {
+            code,
+            message: None,
+            fields: Vec::new(),
+            headers: Vec::new(),
+            detail: None,
+            clients: false,
+        }))
     }
 
     /// An error with a message that says what would be right.
@@ -175,6 +183,18 @@ impl S3Error {
             }
         }
         self
+    }
+
+    /// It tells only names that the client sent: nobody has to put others in their place.
+    #[must_use]
+    pub fn in_clients_names(mut self) -> Self {
+        self.0.clients = true;
+        self
+    }
+
+    /// Whether that is so.
+    pub fn is_in_clients_names(&self) -> bool {
+        self.0.clients
     }
 
     /// Adds a response header (`x-amz-delete-marker`, `Content-Range` of a 416 …). Lower-case name.

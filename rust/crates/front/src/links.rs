@@ -236,7 +236,7 @@ impl Elsewhere {
     /// An error as the bearer of a share may read it: a bucket that went away under the request is a share that ended.
     pub fn disguise(&self, error: S3Error) -> S3Error {
         match error.code() {
-            ErrorCode::NoSuchBucket => refused().detail(error),
+            ErrorCode::NoSuchBucket if !error.is_in_clients_names() => refused().detail(error),
             _ => self.window.disguise(error),
         }
     }

@@ -120,6 +120,9 @@ impl Window {
 
     /// An error in the client's names.
     pub fn disguise(&self, error: S3Error) -> S3Error {
+        if error.is_in_clients_names() {
+            return error;
+        }
         error.map_fields(|name, value| match name {
             "Key" => Some(String::from_utf8_lossy(&self.shown(value.as_bytes())).into_owned()),
             "BucketName" => Some(self.bucket.clone()),

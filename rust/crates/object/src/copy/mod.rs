@@ -72,8 +72,13 @@ impl Source {
 }
 
 impl ObjectService {
-    /// Finds the source the headers name, checks that the caller may read it and that its conditions hold.
+    /// Finds the source the headers name, checks that the caller may read it and that its conditions hold. Errors name it
+    /// as the headers do, wherever the copy goes.
     pub(crate) fn copy_source(&self, call: &Call) -> S3Result<Source> {
+        self.find_source(call).map_err(S3Error::in_clients_names)
+    }
+
+    fn find_source(&self, call: &Call) -> S3Result<Source> {
         let source = headers::copy_source(&call.headers)?;
         let wanted = Wanted::parse(source.version.as_deref())?;
         let snapshot = self.meta.snapshot().map_err(|error| meta_error(&error))?;
