@@ -73,7 +73,8 @@ class Mounts:
                 self._commit(bucket, target, 1, [*used, absent(row)], put(row, record.encode()))
             except Conflict as conflict:
                 if 1 <= conflict.guard <= len(used):
-                    raise AccountError("conflict", f"there are keys under {at}: mount where there are none") from None
+                    words = f"there are keys, versions or open uploads under {at}: mount where there are none"
+                    raise AccountError("conflict", words) from None
                 raise
 
         repeated(attempt)

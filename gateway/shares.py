@@ -299,7 +299,6 @@ class Shares:
     def _show(self, record: ShareRecord) -> Json:
         row = self._store.get(keys.user(record.creator))
         path = record.path.decode()
-        expired = record.expires_us and record.expires_us <= self._clock_us()
         return {
             "tenant": Directory(self._store).tenant_name(record.tenant),
             "share": record.share,
@@ -311,8 +310,22 @@ class Shares:
             "downloads": record.downloads or None,
             "created_by": f"#{record.creator}" if row is None else UserRecord.decode(row).name,
             "created": shown_moment(record.created_us),
-            "state": "revoked" if record.revoked else "expired" if expired else "open",
+            "state": self._state(record),
         }
+
+    def _state(self, record: ShareRecord) -> str:
+        """Why it gives nothing, by the record and what it hangs on; whether its relations and its creator's rights are
+        there is asked at each access.
+        """
+        if record.revoked:
+            return "revoked"
+        if record.expires_us and record.expires_us <= self._clock_us():
+            return "expired"
+        user = self._store.get(keys.user(record.creator))
+        bucket = self._store.get(keys.bucket(record.bucket_name.encode()))
+        stands = user is not None and not UserRecord.decode(user).disabled
+        stands = stands and bucket is not None and BucketRecord.decode(bucket).id == record.bucket
+        return "open" if stands else "orphaned"
 
 
 def _nobody(text: str) -> WordError:

@@ -28,7 +28,7 @@ _SHARE: Final = {
     "downloads": number("How many it allows"),
     "created_by": text(),
     "created": text(),
-    "state": text(words=("open", "expired", "revoked")),
+    "state": text(words=("open", "expired", "revoked", "orphaned")),
 }
 _SHOWN: Final = record(needs=_SHARE)
 _MADE: Final = record(

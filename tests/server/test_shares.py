@@ -117,8 +117,10 @@ def test_a_share_works_only_as_long_as_its_creator_could_do_the_same(ann: Any, p
     denied = {"op": "touch", "subject": "user:bob", "relation": "deny_read", "resource": f"s3://{ann.bucket}/pub/sub/"}
     ann.admin("POST", "/v1/relations", {"changes": [denied]})
     assert (ask(made["url"] + "sub/b.txt").code, ask(made["url"] + "a.txt").status) == ("AccessDenied", 200)
+    assert ann.admin("GET", f"/v1/shares/{made['share']}")["state"] == "open"
     User(ann.server, "", "", ROOT_KEY, ROOT_SECRET, None).admin("DELETE", f"/v1/users/{bob.tenant}/bob")
     assert ask(made["url"] + "a.txt").code == "AccessDenied"
+    assert ann.admin("GET", f"/v1/shares/{made['share']}")["state"] == "orphaned"
 
 
 def test_nobody_shares_more_than_the_own_right(ann: Any, people: Callable[..., User]) -> None:
@@ -268,6 +270,7 @@ def test_a_bucket_made_anew_under_the_old_name_is_not_shared(ann: Any) -> None:
     ann.s3.create_bucket(Bucket=name)
     ann.s3.put_object(Bucket=name, Key="k", Body=b"new")
     assert ask(made["url"] + "k").code == "AccessDenied"
+    assert ann.admin("GET", f"/v1/shares/{made['share']}")["state"] == "orphaned"
 
 
 def test_who_names_a_tenant_is_not_told_whether_it_exists(ann: Any, people: Callable[..., User]) -> None:
