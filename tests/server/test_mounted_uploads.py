@@ -137,10 +137,16 @@ def test_a_revoke_between_two_parts_ends_it(partners: Partners) -> None:
     partners.ann.s3.abort_multipart_upload(Bucket=partners.ann.bucket, Key="pub/big.bin", UploadId=place["UploadId"])
 
 
-def test_a_share_to_read_takes_no_upload(partners: Partners) -> None:
+def test_a_share_to_read_takes_no_upload_and_no_form(partners: Partners) -> None:
     partners.mount("view")
     place = {"Bucket": partners.bucket, "Key": "partner/big.bin"}
     assert code(partners.eve.s3.create_multipart_upload, **place) == "AccessDenied"
+    form = partners.eve.s3.generate_presigned_post(partners.bucket, "partner/f.txt")
+    fields = [word for name, value in form["fields"].items() for word in ("-F", f"{name}={value}")]
+    words = ["curl", "-sS", *fields, "-F", "file=hello;filename=f.txt", form["url"]]
+    told = subprocess.run(words, capture_output=True, check=True, text=True).stdout
+    assert "<Code>AccessDenied</Code>" in told and not partners.reveals(told)
+    assert "pub/f.txt" not in str(partners.ann.s3.list_objects_v2(Bucket=partners.ann.bucket))
 
 
 def test_what_others_upload_is_not_there(partners: Partners) -> None:
