@@ -138,7 +138,11 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """One verdict for each key, in the order asked, all at one revision."""
+    """One verdict for each key, in the order asked.
+
+    By relations alone all are at `revision`. About Amazon's actions, which more than relations decide, none is from an
+    older one.
+    """
 
     allowed: tuple[bool, ...]
     revision: int

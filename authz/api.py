@@ -178,9 +178,10 @@ class Relations:
     # Asking about many.
 
     def check_keys(self, subject: str, action: str, bucket: str, asked: Sequence[str], ask: Ask = ASK) -> Bulk:
-        """Many keys of one bucket at one revision; fastest when keys of a folder stand together.
+        """Many keys of one bucket; fastest when keys of a folder stand together.
 
-        About Amazon's actions every source is asked as it is then; the revision is the least of the relations'.
+        By relations alone all are at one revision. About Amazon's actions every source is asked as it is then; the
+        revision is the least of the relations'.
         """
         if len(asked) > BULK_KEYS:
             raise WordError(f"{len(asked)} keys; a bulk check has at most {BULK_KEYS}")

@@ -112,7 +112,7 @@ async def _run(config: Config, core: Core, say: Callable[[str], None]) -> None:
     if recompiled := recompile_identities(core):
         _log.info("compiled the policies of %s identities again for this version", recompiled)
     services = _admin_services(core, store, accounts, lambda: not stop.is_set())
-    dispatcher = Dispatcher(loop, HANDLERS, store, _place(config), services.forgetting, knowing(core, core))
+    dispatcher = Dispatcher(loop, HANDLERS, store, _place(config), services.forgetting, knowing(core))
     with _admin_socket(config) as admin_socket:
         admin_url = "http://{}:{}".format(*_named(admin_socket))
         bound = _listen(config, core, dispatcher)

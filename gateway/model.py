@@ -45,11 +45,12 @@ class Leftovers(Protocol):
 class Known(Protocol):
     """Which buckets the caller of one request may know of."""
 
-    def all_of(self, buckets: Sequence[tuple[str, bytes]]) -> Sequence[object]:
-        """For each bucket, as name and record, something true or false."""
-
-    def elsewhere(self) -> Sequence[str]:
-        """Names of buckets of other tenants that may be among them."""
+    def buckets(
+        self, *, prefix: str, after: str, limit: int, region: tuple[str, str] | None
+    ) -> Sequence[tuple[str, bytes]]:
+        """The first of them by name, with their records: names that begin with `prefix` and come after `after`; with
+        `region` only buckets of the first, where the second is meant by records that name none.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Call:
 
     `bucket_record` is the stored record of the bucket the request names, None when the request names none. `now_us` is
     when the request arrived, in microseconds since 1970. `leftovers` is None where there are no relations, `known`
-    where a caller may know of its own tenant's buckets and no others.
+    where nobody knows of any bucket.
     """
 
     op: str

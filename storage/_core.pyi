@@ -122,17 +122,18 @@ class Core:
     def metrics(self) -> str:
         """Prometheus text of the data plane."""
     def relations(self) -> Relations: ...
-    def knows_buckets(
-        self, who: tuple[int, int, bool], buckets: Sequence[tuple[str, bytes]], when: tuple[int, str, bool]
-    ) -> bytes:
-        """For each bucket, as name and record, 1 or 0: whether the user may know of it.
+    def known_buckets(
+        self,
+        who: tuple[int, int, bool],
+        page: tuple[str, str, int, tuple[str, str] | None],
+        when: tuple[int, str, bool],
+    ) -> list[tuple[str, bytes]]:
+        """The first buckets, as name and record, that the user may know of.
 
-        `who` is tenant, user and whether it administers its tenant; `when` microseconds, address, whether over TLS.
+        `who` is tenant, user and whether it administers its tenant; `page` the names' beginning, the name they come
+        after, how many at most, and a region with the one of records that name none; `when` microseconds, address,
+        whether over TLS.
         """
-    def named_elsewhere(
-        self, who: tuple[int, int, bool], when: tuple[int, str, bool]
-    ) -> tuple[list[int], list[tuple[int, int]]]:
-        """Tenants, and buckets as tenant and number, of other tenants whose relations name the user."""
 
 @final
 class Relations:

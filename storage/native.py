@@ -77,8 +77,7 @@ class Core:
         # Raises errors of `storage.api` by itself, so that the shortest check has nothing around it.
         self.relations = self._core.relations
         self.explain = self._core.explain
-        self.knows_buckets = self._core.knows_buckets
-        self.named_elsewhere = self._core.named_elsewhere
+        self.known_buckets = self._core.known_buckets
 
     def get(self, key: bytes) -> bytes | None:
         """See `storage.api.Metastore`."""

@@ -360,7 +360,8 @@ OPERATIONS: Final = (
         "POST",
         "/v1/check/bulk",
         "checkKeys",
-        "The same for many keys of a bucket, at one revision",
+        "The same for many keys of a bucket. By relations alone all at one revision; about `s3:` actions every source "
+        "is asked as it is then, and `revision` is the first of the relations'",
         _bulk,
         body=_asked(
             subject=_SUBJECT, action=_ACTION, bucket=_BUCKET, keys=array(text("A key"), "In any order", most=BULK_KEYS)

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -10,12 +9,10 @@ from gateway.errors import Code, S3Error
 from gateway.limits import PAGE_BUCKETS
 from gateway.model import Answer, Call, xml_answer
 from gateway.wire.xml import Tree, document, text, tree
-from storage.records import keys
 from storage.records.bucket import BucketRecord
 
 _TOKEN_VERSION: Final = b"1"
-_ROWS: Final = 1_000
-"""Names of buckets read at once while a page looks for those that its caller knows."""
+_Found = list[tuple[str, BucketRecord]]
 
 
 def list_buckets(call: Call) -> Answer:
@@ -73,50 +70,13 @@ def _token(name: str) -> str:
     return base64.b64encode(_TOKEN_VERSION + name.encode(), altchars=b"-_").decode()
 
 
-_Found = list[tuple[str, BucketRecord]]
-
-
 def _page(call: Call, prefix: str, region: str | None, *, after: str, limit: int) -> tuple[_Found, bool]:
     """At most `limit` buckets after `after`, and whether there are more."""
-    found = _elsewhere(call, prefix, region, after) + _own(call, prefix, region, after=after, limit=limit)
-    found.sort(key=lambda bucket: bucket[0])
-    return found[:limit], len(found) > limit
-
-
-def _own(call: Call, prefix: str, region: str | None, *, after: str, limit: int) -> _Found:
-    """Buckets of the caller's tenant; one more than the limit when there are more."""
-    start, end = keys.tenant_bucket_range(call.caller.tenant)
-    first = keys.tenant_bucket(call.caller.tenant, prefix.encode())
-    if after >= prefix:
-        first = keys.tenant_bucket(call.caller.tenant, after.encode() + b"\0")
-    found: _Found = []
-    rows_at_once = limit + 1
-    while rows := call.store.scan(first, end, rows_at_once):
-        names = [row[len(start) :].decode() for row, _ in rows]
-        found += _known(call, [name for name in names if name.startswith(prefix)], region)
-        if len(found) > limit or not names[-1].startswith(prefix):
-            break
-        first = rows[-1][0] + b"\0"
-        # A small page of somebody who knows few buckets: the next look goes further.
-        rows_at_once = max(rows_at_once, min(2 * rows_at_once, _ROWS))
-    return found[: limit + 1]
-
-
-def _elsewhere(call: Call, prefix: str, region: str | None, after: str) -> _Found:
-    """Buckets of other tenants that grant the caller something."""
     if call.known is None:
-        return []
-    names = [name for name in call.known.elsewhere() if name.startswith(prefix) and name > after]
-    return [(name, record) for name, record in _known(call, names, region) if record.tenant != call.caller.tenant]
-
-
-def _known(call: Call, names: Sequence[str], region: str | None) -> _Found:
-    """The buckets of these names that are there, in the region, and that the caller may know of."""
-    values = [(name, call.store.get(keys.bucket(name.encode()))) for name in names]
-    rows = [(name, value) for name, value in values if value is not None]
-    known = [True] * len(rows) if call.known is None else call.known.all_of(rows)
-    records = [(name, BucketRecord.decode(value)) for (name, value), shown in zip(rows, known, strict=True) if shown]
-    return [(name, record) for name, record in records if region in (None, record.region or call.place.region)]
+        return [], False
+    wanted = None if region is None else (region, call.place.region)
+    found = call.known.buckets(prefix=prefix, after=after, limit=limit + 1, region=wanted)
+    return [(name, BucketRecord.decode(record)) for name, record in found[:limit]], len(found) > limit
 
 
 def _bucket(name: str, record: BucketRecord, region: str) -> Tree:

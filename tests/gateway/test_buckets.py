@@ -1,14 +1,10 @@
 """CreateBucket, HeadBucket, DeleteBucket, GetBucketLocation, ListBuckets."""
 
-import dataclasses
-from collections.abc import Sequence
-
 import pytest
 from world import World, refused, xml
 
 from gateway.errors import Code
 from gateway.limits import PAGE_BUCKETS
-from gateway.ops.service import list_buckets
 from storage.api import put
 from storage.records import keys
 from storage.records.bucket import BucketRecord
@@ -259,39 +255,3 @@ def test_a_token_we_did_not_give_is_refused(world: World, token: str) -> None:
 
 def test_the_largest_page_may_be_asked_for(world: World) -> None:
     assert names(world, max_buckets=str(PAGE_BUCKETS)) == []
-
-
-class Knows:
-    """A caller that knows some buckets, and hears of some elsewhere."""
-
-    def __init__(self, *names: str, elsewhere: tuple[str, ...] = ()) -> None:
-        self.names, self.others = names, elsewhere
-
-    def all_of(self, buckets: Sequence[tuple[str, bytes]]) -> list[bool]:
-        return [name in self.names for name, _ in buckets]
-
-    def elsewhere(self) -> tuple[str, ...]:
-        return self.others
-
-
-def test_the_list_has_the_buckets_the_caller_knows_of_and_those_of_others(world: World) -> None:
-    for number in range(6):
-        world.call("CreateBucket", f"own-{number}")
-        world.call("CreateBucket", f"pub-{number}", caller=world.other())
-    known = Knows("own-1", "own-4", "own-5", "pub-0", "pub-3", elsewhere=("pub-0", "pub-2", "pub-3", "own-1", "gone-0"))
-    for size in (1, 2, 3, 100):
-        names: list[str] = []
-        query = {"max-buckets": str(size)}
-        while True:
-            call = dataclasses.replace(world.made("ListBuckets", query=query), known=known)
-            root = xml(list_buckets(call))
-            page = [name.text or "" for name in root.iterfind("Buckets/Bucket/Name")]
-            assert len(page) <= size
-            names += page
-            assert root.findtext("Owner/ID") == world.root.canonical_id
-            if (token := root.findtext("ContinuationToken")) is None:
-                break
-            query["continuation-token"] = token
-        assert names == ["own-1", "own-4", "own-5", "pub-0", "pub-3"]
-    some = dataclasses.replace(world.made("ListBuckets", query={"prefix": "pub-"}), known=known)
-    assert [name.text for name in xml(list_buckets(some)).iterfind("Buckets/Bucket/Name")] == ["pub-0", "pub-3"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from world import World
+from world import KnowsItsOwn, World
 
 from gateway.dispatch import Dispatcher
 from gateway.errors import Code, S3Error
@@ -160,5 +160,8 @@ def test_rows_of_the_real_table_run_through_dispatch() -> None:
     world = World()
     world.bucket()
     call = Request(op="ListBuckets", bucket="", tenant=world.root.tenant, user=world.root.user)
-    dispatcher = Dispatcher(asyncio.new_event_loop(), HANDLERS, world.store, Place("us-east-1"))
+    known = KnowsItsOwn(world.store, world.root.tenant)
+    dispatcher = Dispatcher(
+        asyncio.new_event_loop(), HANDLERS, world.store, Place("us-east-1"), knowing=lambda _request: known
+    )
     assert b"<Name>bucket</Name>" in dispatcher.run(replace(call)).body

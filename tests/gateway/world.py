@@ -35,6 +35,28 @@ NOW_US = 1_763_700_000_123_456
 ROOT = RootKey("ROOTKEY0000000000000", "root-secret-for-tests")
 
 
+@dataclass(frozen=True)
+class KnowsItsOwn:
+    """A caller that knows of every bucket of its tenant. What others know is the core's to say."""
+
+    store: Any
+    tenant: int
+
+    def buckets(
+        self, *, prefix: str, after: str, limit: int, region: tuple[str, str] | None
+    ) -> list[tuple[str, bytes]]:
+        start, end = keys.tenant_bucket_range(self.tenant)
+        names = (row[len(start) :].decode() for row, _ in self.store.scan(start, end, 100_000))
+        meant = [name for name in names if name.startswith(prefix) and name > after]
+        found = [(name, self.store.get(keys.bucket(name.encode()))) for name in meant]
+        here = [
+            (name, value)
+            for name, value in found
+            if region is None or (BucketRecord.decode(value).region or region[1]) == region[0]
+        ]
+        return here[:limit]
+
+
 @dataclass
 class World:
     """One store, as one server would see it."""
@@ -119,6 +141,7 @@ class World:
             store=self.store,
             place=Place(self.region, self.ownership),
             leftovers=self.forgetting,
+            known=KnowsItsOwn(self.store, (caller or self.root).tenant),
         )
 
     def bucket(self, name: str = "bucket") -> int:

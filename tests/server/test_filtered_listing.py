@@ -187,6 +187,9 @@ def test_buckets_are_listed_to_who_may_do_something_in_them(site: Site, bucket: 
     assert bucket in buckets(site.bob)
     assert other not in buckets(site.bob)
     assert buckets(site.eve) == [bucket]
+    pages = site.bob.get_paginator("list_buckets").paginate(PaginationConfig={"PageSize": 1})
+    one_by_one = [[one["Name"] for one in page["Buckets"]] for page in pages]
+    assert one_by_one == [[name] for name in buckets(site.bob)], "every page is full"
     assert listed(site.eve, "list_objects_v2", bucket) == (["photos/2024/01/1.jpg"], [])
     # What is open to everybody is listed to nobody.
     site.grant("anyone", "reader", f"s3://{other}")

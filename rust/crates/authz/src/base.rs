@@ -194,6 +194,12 @@ impl Base {
         }
     }
 
+    /// Every grantee, and at how many places it stands.
+    pub(crate) fn standing(&self) -> impl Iterator<Item = (Grantee, u32)> {
+        let ends = self.row_offsets.iter().zip(self.row_offsets.iter().skip(1));
+        self.row_grantees.iter().copied().zip(ends.map(|(from, to)| to - from))
+    }
+
     /// Reads paths.
     pub(crate) fn reader(&self) -> PathReader<'_> {
         self.paths.reader()

@@ -59,6 +59,17 @@ impl Layer {
     }
 }
 
+/// What a write found and left at its place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Written {
+    /// Whether the relation was there.
+    pub(crate) had: bool,
+    /// Whether the grantee stood there in any relation.
+    pub(crate) stood: bool,
+    /// Whether it does now.
+    pub(crate) stands: bool,
+}
+
 /// A bucket's tuples.
 #[derive(Clone)]
 pub(crate) struct Bucket {
@@ -127,7 +138,7 @@ impl Bucket {
         std::iter::once(&self.fresh).chain(self.merging.as_deref())
     }
 
-    /// Makes a relation hold at a place, or with `None` no longer. Returns whether it was there.
+    /// Makes a relation hold at a place, or with `Err` no longer.
     pub(crate) fn write(
         &mut self,
         name: HashKey,
@@ -135,16 +146,17 @@ impl Bucket {
         object: bool,
         grantee: Grantee,
         change: Result<Qualifier, Relation>,
-    ) -> bool {
+    ) -> Written {
         let hash = name.place(path, object);
         let mut record = self.find(hash).map(View::to_record).unwrap_or_default();
-        let added = change.is_ok().then_some(grantee);
+        let (added, stood) = (change.is_ok().then_some(grantee), record.has(grantee));
         let had = match change {
             Ok(qualifier) => record.set(grantee, qualifier),
             Err(relation) => record.remove(grantee, relation),
         };
+        let written = Written { had, stood, stands: record.has(grantee) };
         self.fresh.put(hash, PathKey { path: path.into(), object }, record, added);
-        had
+        written
     }
 
     /// Whether a merge should begin.

@@ -300,7 +300,8 @@ impl Engine {
     pub fn sizes(&self) -> Sizes {
         let root = self.inner.root.load_full();
         let (id_edges, closure_entries) = root.ids.sizes();
-        let mut sizes = Sizes { id_edges, closure_entries, ..Sizes::default() };
+        let standing = root.standing.len();
+        let mut sizes = Sizes { id_edges, closure_entries, standing, ..Sizes::default() };
         for (_, bucket) in root.buckets.iter() {
             let (index, dictionary) = bucket.base.heap_bytes();
             sizes.buckets += 1;
@@ -330,6 +331,8 @@ pub struct Sizes {
     pub id_edges: usize,
     /// Groups in other groups.
     pub closure_entries: usize,
+    /// Grantees in buckets: what tells in which of them one stands.
+    pub standing: usize,
 }
 
 fn at(eval: &Eval<'_>, spot: Spot<'_>) -> State {

@@ -115,7 +115,7 @@ impl Loader {
     fn close_bucket(&mut self) {
         if let Some((number, builder)) = self.bucket.take() {
             let bucket = Bucket::new(builder.finish(), self.root.revision);
-            self.root.buckets.insert(number, Arc::new(bucket));
+            self.root.opened(number, bucket);
         }
     }
 }

@@ -70,6 +70,11 @@ impl Record {
         had
     }
 
+    /// Whether the grantee stands here in any relation.
+    pub(crate) fn has(&self, grantee: Grantee) -> bool {
+        self.edges.binary_search_by_key(&grantee, |e| e.grantee()).is_ok()
+    }
+
     /// Whether the relation was there.
     pub(crate) fn remove(&mut self, grantee: Grantee, relation: Relation) -> bool {
         let Ok(at) = self.edges.binary_search_by_key(&grantee, |e| e.grantee()) else { return false };

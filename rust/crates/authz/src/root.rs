@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use panthera_base::{BucketId, TenantId};
 
-use crate::bucket::{Bucket, bucket_key};
+use crate::bucket::{Bucket, Written, bucket_key};
 use crate::codec::Event;
 use crate::error::AuthzError;
 use crate::hash::HashKey;
 use crate::ids::Ids;
-use crate::model::{Relation, TupleKey};
+use crate::model::{Grantee, Relation, TupleKey};
 use crate::node::{Qualifier, View};
 use crate::permission::{Permission, Rule};
 use crate::ptree::PTree;
@@ -29,6 +29,9 @@ pub(crate) struct Root {
     /// The revision of the last change of any tenant's schema.
     pub(crate) schemas_stamp: u64,
     pub(crate) buckets: PTree<u64, Arc<Bucket>>,
+    /// By grantee and bucket: at how many of its places the grantee stands. Tells in which of all buckets a subject may
+    /// have a right by its relations.
+    pub(crate) standing: PTree<(Grantee, u64), u32>,
     /// Of the tenants that do not have the built-in one, by their numbers.
     pub(crate) schemas: PTree<u32, Arc<Schema>>,
 }
@@ -112,9 +115,37 @@ impl Root {
         };
         let own = Arc::make_mut(&mut shared);
         own.stamp = revision;
-        let had = own.write(name, path, object, key.grantee, change);
+        let written = own.write(name, path, object, key.grantee, change);
         self.buckets.insert(number, shared);
-        Ok(had)
+        self.stand((key.grantee, number), written);
+        Ok(written.had)
+    }
+
+    /// Counts a place at which a grantee stands now, or did.
+    fn stand(&mut self, at: (Grantee, u64), written: Written) {
+        if written.stood == written.stands {
+            return;
+        }
+        let places = self.standing.get(&at).copied().unwrap_or_default();
+        match if written.stands { places + 1 } else { places.saturating_sub(1) } {
+            0 => drop(self.standing.remove(&at)),
+            places => drop(self.standing.insert(at, places)),
+        }
+    }
+
+    /// Puts in place what was read of a bucket that was not there.
+    pub(crate) fn opened(&mut self, number: u64, bucket: Bucket) {
+        for (grantee, places) in bucket.base.standing() {
+            self.standing.insert((grantee, number), places);
+        }
+        self.buckets.insert(number, Arc::new(bucket));
+    }
+
+    /// The buckets in which a grantee stands, ascending, from one on (`bucket_key`).
+    pub(crate) fn stands_in(&self, grantee: Grantee, from: u64) -> impl Iterator<Item = (TenantId, BucketId)> {
+        let all = self.standing.iter_from(move |at| *at < (grantee, from));
+        let all = all.take_while(move |((of, _), _)| *of == grantee);
+        all.map(|((_, number), _)| (TenantId((number >> 32) as u32), BucketId(*number as u32)))
     }
 
     /// The tuple with this key, as its expiry and condition.

@@ -1,6 +1,7 @@
 //! The engine against the oracle on random worlds: check, explain, bulk, ranges and lookups must be one truth, before
 //! and after merging, and after the store is opened again.
 
+mod buckets;
 mod naive;
 mod schemas;
 mod world;

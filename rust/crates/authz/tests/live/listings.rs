@@ -1,8 +1,8 @@
 //! Who may know of what: buckets, names, missing keys; and that no answer costs more than its bound.
 
 use panthera_authz::{
-    Action, Authorizer, Change, Context, Elsewhere, Engine, Grantee, Listing, Next, NoRequest, Permission, Place,
-    Question, Reason, Relation, Resource, Subject, Target, Tuple, Visible,
+    Action, Authorizer, Change, Context, Engine, Grantee, Listing, Next, NoRequest, Permission, Place, Question,
+    Reason, Relation, Resource, Standing, Subject, Target, Tuple, Visible,
 };
 use panthera_base::{BucketId, Timestamp, UserId};
 use panthera_meta::records::{BucketRecord, ListingMode};
@@ -66,30 +66,73 @@ fn everybody_who_signs_may_ask_which_buckets_there_are() {
 #[test]
 fn other_tenants_name_a_subject_by_itself_its_groups_and_its_tenant() {
     let engine = engine();
-    let named = |engine: &Engine| engine.named_elsewhere(who(user(1)), &at(1)).unwrap();
-    let here = |buckets: &[u32]| Elsewhere {
+    let named = |engine: &Engine| engine.standing(who(user(1)), &at(1)).unwrap();
+    let here = |buckets: &[u32]| Standing {
         tenants: Vec::new(),
-        buckets: buckets.iter().map(|b| (AWAY, BucketId(*b))).collect(),
+        buckets: buckets.iter().map(|b| (if *b == 4 { HOME } else { AWAY }, BucketId(*b))).collect(),
     };
     for (bucket, grantee) in [(1, Grantee::ANYONE), (2, Grantee::AUTHENTICATED), (3, user(2))] {
         grant(&engine, in_bucket(AWAY, bucket, Relation::Reader, grantee));
     }
     grant(&engine, in_bucket(HOME, 4, Relation::Reader, user(1)));
-    assert_eq!(named(&engine), here(&[]));
+    assert_eq!(named(&engine), here(&[4]));
     grant(&engine, in_bucket(AWAY, 5, Relation::Reader, user(1)));
     grant(&engine, in_bucket(AWAY, 6, Relation::Writer, Grantee::tenant_member(HOME).unwrap()));
     grant(&engine, member(HOME, 1, user(1)));
     grant(&engine, Tuple::new(Target::new(HOME, Place::Group(1)), Relation::Exported, Grantee::ITSELF));
     let object = Target::new(AWAY, Place::Object(BucketId(7), b"deep/key".to_vec()));
     grant(&engine, Tuple::new(object, Relation::Reader, group(1)));
-    assert_eq!(named(&engine), here(&[5, 6, 7]));
+    assert_eq!(named(&engine), here(&[4, 5, 6, 7]));
     engine.settle();
-    assert_eq!(named(&engine), here(&[5, 6, 7]), "out of the compact base");
+    assert_eq!(named(&engine), here(&[4, 5, 6, 7]), "out of the compact base");
     revoke(&engine, in_bucket(AWAY, 5, Relation::Reader, user(1)).key);
-    engine.settle();
-    assert_eq!(named(&engine), here(&[6, 7]));
+    assert_eq!(named(&engine), here(&[4, 6, 7]));
     grant(&engine, Tuple::new(Target::new(AWAY, Place::Tenant), Relation::Reader, user(1)));
     assert_eq!(named(&engine).tenants, [AWAY]);
+}
+
+#[test]
+fn undenied_is_what_no_deny_takes_away_whatever_allows_it() {
+    let engine = engine();
+    let object = |key: &str| Target::new(HOME, Place::Object(BUCKET, key.into()));
+    grant(&engine, member(HOME, 1, user(1)));
+    let denies = [
+        prefix("a/", Relation::DenyRead, user(1)),
+        Tuple::new(object("b"), Relation::DenyAll, group(1)),
+        // None of these takes reading from user 1: another's, another right's, one that is over, and no deny.
+        prefix("c/", Relation::DenyRead, user(2)),
+        prefix("d/", Relation::DenyWrite, user(1)),
+        prefix("e/", Relation::DenyRead, user(1)).until(Timestamp::from_secs(10)),
+        prefix("f/", Relation::Isolated, Grantee::ITSELF),
+        // What allows does not give back.
+        prefix("a/open/", Relation::Reader, user(1)),
+    ];
+    for tuple in denies {
+        grant(&engine, tuple);
+    }
+    let page = |cursor: Option<&[u8]>, limit| {
+        engine.lookup_undenied(who(user(1)), Permission::Read, HOME, BUCKET, cursor, limit, &at(10)).unwrap()
+    };
+    let expected = [("", Some("a/")), ("a0", Some("b")), ("b\0", None)];
+    for settled in [false, true] {
+        let whole = page(None, 100);
+        let ranges = whole.ranges.iter().map(|range| (&range.start[..], range.end.as_deref()));
+        assert!(ranges.eq(expected.map(|(start, end)| (start.as_bytes(), end.map(str::as_bytes)))), "{settled}");
+        assert_eq!((whole.cursor, whole.revision), (None, engine.revision()));
+        let (mut one_by_one, mut cursor) = (Vec::new(), None);
+        loop {
+            let next = page(cursor.as_deref(), 1);
+            one_by_one.extend(next.ranges);
+            match next.cursor {
+                Some(after) => cursor = Some(after),
+                None => break,
+            }
+        }
+        assert_eq!(one_by_one, whole.ranges);
+        engine.settle();
+    }
+    let nobody = engine.lookup_resources(who(user(1)), Permission::Read, HOME, BUCKET, None, 100, &at(10)).unwrap();
+    assert!(nobody.ranges.is_empty(), "nothing is allowed by relations: {:?}", nobody.ranges);
 }
 
 #[test]

@@ -162,6 +162,11 @@ impl BucketRecord {
         Ok(record)
     }
 
+    /// Whether a row says nothing beyond what each one does: no policy, no list, no setting. Told without reading it.
+    pub fn is_bare(bytes: &[u8]) -> bool {
+        bytes.len() == FIXED_BYTES
+    }
+
     /// Writes it.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(FIXED_BYTES);
