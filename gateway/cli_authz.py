@@ -185,6 +185,8 @@ def _denying(subject: str, resource: str, answer: Json) -> str:
         return f"{_statement(answer)} denies {action}"
     if answer["reason"] in _REASONS:
         return f"{action}: {_REASONS[answer['reason']]}"
+    if answer["reason"] == "denied" and answer["permission"] == "list" and "/" not in resource.removeprefix("s3://"):
+        return f"{action}: names in {resource} are denied to {subject}, or may be; a listing shows the others"
     if answer["reason"] == "denied":
         return f"{action}: a deny may apply, and it is not known that it does not"
     return f"nothing allows {subject} {action} on {resource}"

@@ -29,7 +29,7 @@ class Site:
     """A server with ann, who administers a tenant, bob, who is in it, and eve of another; and what ann grants."""
 
     def __init__(self, server: Server, make: Callable[..., Any]) -> None:
-        self._env = os.environ | server.env
+        self.env = os.environ | server.env
         self._make, self._url = make, server.url
         self.panthera("tenant", "add", "studio")
         self.panthera("tenant", "add", "agency")
@@ -40,7 +40,7 @@ class Site:
         self.nobody = boto3.client("s3", endpoint_url=server.url, region_name="us-east-1", config=config)
 
     def panthera(self, *words: str) -> Any:
-        done = subprocess.run([PANTHERA, *words, "--json"], env=self._env, check=True, capture_output=True, text=True)
+        done = subprocess.run([PANTHERA, *words, "--json"], env=self.env, check=True, capture_output=True, text=True)
         return json.loads(done.stdout)
 
     def grant(self, subject: str, relation: str, resource: str, *more: str) -> None:
@@ -120,6 +120,23 @@ def test_who_reads_a_folder_lists_the_bucket_and_sees_that_folder(site: Site, bu
     site.grant("user:bob", "lister", f"s3://{bucket}/photos/2024/")
     for size in SIZES:
         assert listed(site.bob, "list_multipart_uploads", bucket, size) == (older, [])
+
+
+def test_no_grant_is_named_as_what_denies_the_list_of_a_whole_bucket(site: Site, bucket: str) -> None:
+    site.grant("user:bob", "viewer", f"s3://{bucket}")
+    place = f"s3://{bucket}"
+
+    def asked(action: str, *, json: bool = False) -> str:
+        words = [PANTHERA, "can", "user:bob", action, place, "--tenant", "studio", *(["--json"] if json else [])]
+        return subprocess.run(words, env=site.env, check=False, capture_output=True, text=True).stdout
+
+    assert asked("s3:ListBucket").startswith(f"allowed: user:bob is lister of {place}")
+    site.grant("user:bob", "deny_list", f"{place}/secret/")
+    assert listed(site.bob, "list_objects_v2", bucket, Delimiter="/") == (["readme.txt"], ["photos/"])
+    assert f"names in {place} are denied to user:bob, or may be; a listing shows the others" in asked("s3:ListBucket")
+    assert '"decided_by": null' in asked("s3:ListBucket", json=True)
+    site.grant("user:bob", "deny_list", place)
+    assert f"user:bob has deny_list on {place}, which denies s3:ListBucket" in asked("s3:ListBucket")
 
 
 def test_what_is_denied_leaves_no_trace_in_a_listing(site: Site, bucket: str) -> None:

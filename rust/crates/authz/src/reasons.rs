@@ -51,7 +51,9 @@ impl Authorizer {
                 let permission = question.action.permission();
                 let spot = Spot::of(resource.bucket.map(|bucket| bucket.id), resource.key);
                 let explained = engine.explain(who, permission, resource.tenant, spot, &moment)?;
-                Ok(Reasons { tuple: explained.deciding, ..nothing })
+                // A bucket is not listed whole where names in it are denied: no tuple at the bucket says so.
+                let tuple = explained.deciding.filter(|_| explained.answer.allowed == decision.allowed());
+                Ok(Reasons { tuple, ..nothing })
             }
             Reason::PolicyAllowed | Reason::PolicyDenied | Reason::IdentityAllowed | Reason::IdentityDenied => {
                 let statement = match said.by {
