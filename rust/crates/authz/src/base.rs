@@ -2,6 +2,8 @@
 //! fresh layer has grown), then only read. Twelve bytes an edge forwards and four backwards; places are found by the
 //! hash of their path with one probe.
 
+use std::collections::HashMap;
+
 use crate::hash::HashKey;
 use crate::model::Grantee;
 use crate::node::{Edge, Qualifier, Qualifiers, Record, View};
@@ -109,13 +111,22 @@ fn table(hashes: &[u128]) -> Vec<Slot> {
 
 impl Base {
     fn turn_around(&mut self) {
-        let mut grantees: Vec<Grantee> = self.edges.iter().map(|e| e.grantee()).collect();
+        // Few grantees have many edges: each is looked up by its hash, and only the different ones are sorted.
+        let mut seen: HashMap<Grantee, u32> = HashMap::new();
+        let mut numbers: Vec<u32> = Vec::with_capacity(self.edges.len());
+        for edge in &self.edges {
+            let next = seen.len() as u32;
+            numbers.push(*seen.entry(edge.grantee()).or_insert(next));
+        }
+        let mut grantees: Vec<(Grantee, u32)> = seen.into_iter().collect();
         grantees.sort_unstable();
-        grantees.dedup();
-        grantees.shrink_to_fit();
-        let row_of = |g: Grantee| grantees.partition_point(|x| *x < g);
+        let mut rank = vec![0u32; grantees.len()];
+        for (row, (_, number)) in grantees.iter().enumerate() {
+            rank[*number as usize] = row as u32;
+        }
+        numbers.iter_mut().for_each(|number| *number = rank[*number as usize]);
+        let grantees: Vec<Grantee> = grantees.into_iter().map(|(grantee, _)| grantee).collect();
         let mut offsets = vec![0u32; grantees.len() + 1];
-        let numbers: Vec<u32> = self.edges.iter().map(|e| row_of(e.grantee()) as u32).collect();
         for &row in &numbers {
             offsets[row as usize + 1] += 1;
         }

@@ -52,8 +52,12 @@ impl Record {
     /// Makes a relation hold as the qualifier says, or simply when it says nothing. Replaces what was there, and says
     /// whether there was something.
     pub(crate) fn set(&mut self, grantee: Grantee, qualifier: Qualifier) -> bool {
-        let had = self.remove(grantee, qualifier.relation);
-        let at = match self.edges.binary_search_by_key(&grantee, |e| e.grantee()) {
+        // Loading adds in order: what is above all else needs no search.
+        let above = self.edges.last().is_none_or(|last| last.grantee() < grantee);
+        let had = !above && self.remove(grantee, qualifier.relation);
+        let found =
+            if above { Err(self.edges.len()) } else { self.edges.binary_search_by_key(&grantee, |e| e.grantee()) };
+        let at = match found {
             Ok(at) => at,
             Err(at) => {
                 self.edges.insert(at, Edge::new(grantee, 0));
