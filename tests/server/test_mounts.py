@@ -176,7 +176,9 @@ def test_a_revoke_ends_a_mount_with_the_next_request(ann: Any, eve: Any) -> None
     assert names(eve.s3, eve.bucket) == ["a.txt", "partner-notes.txt", "z.txt"]
 
 
-def test_below_a_mount_that_gives_nothing_a_listing_is_denied_and_not_empty(ann: Any, eve: Any) -> None:
+def test_below_a_mount_that_gives_nothing_a_listing_is_denied_and_not_empty(
+    ann: Any, eve: Any, people: Callable[..., User]
+) -> None:
     """Who mirrors a mount with `aws s3 sync --delete` would delete its copy."""
     made = ann.share(f"s3://{ann.bucket}/pub/")
     mount(eve, made["token"])
@@ -195,6 +197,19 @@ def test_below_a_mount_that_gives_nothing_a_listing_is_denied_and_not_empty(ann:
     again = {"Bucket": eve.bucket, "Prefix": "partner/", "ContinuationToken": token}
     assert code(eve.s3.list_objects_v2, **again) == "AccessDenied"
     assert names(eve.s3, eve.bucket, Prefix="part") == ["partner-notes.txt"]
+    # Who may see nothing there does not hear that there is a mount.
+    bob: Any = people("beta", "bob")
+    about = {"op": "touch", "subject": "user:bob", "resource": f"s3://{eve.bucket}/photos/"}
+    eve.admin("POST", "/v1/relations", {"changes": [{**about, "relation": "lister"}]})
+    for listing in (bob.s3.list_objects, bob.s3.list_objects_v2, bob.s3.list_object_versions):
+        mounted, none = (listing(Bucket=eve.bucket, Prefix=prefix) for prefix in ("partner/", "elsewhere/"))
+        assert "Contents" not in mounted and mounted["IsTruncated"] == none["IsTruncated"]
+    eve.admin(
+        "POST",
+        "/v1/relations",
+        {"changes": [{**about, "relation": "lister", "resource": f"s3://{eve.bucket}/partner/sub/"}]},
+    )
+    assert code(bob.s3.list_objects_v2, Bucket=eve.bucket, Prefix="partner/") == "AccessDenied"
 
 
 def test_either_side_may_go_away(ann: Any, eve: Any) -> None:

@@ -75,6 +75,15 @@ impl Gate {
         }
     }
 
+    /// Whether the caller may see anything that begins with the prefix, from a key on. Keys before it are not asked again.
+    pub fn sees(&mut self, prefix: &[u8], from: &[u8]) -> bool {
+        match self.look(from.max(prefix)) {
+            Look::Shown => true,
+            Look::Skip(to) => to.starts_with(prefix),
+            Look::End => false,
+        }
+    }
+
     /// Goes on behind a key that is hidden for another reason than the caller's rights. It costs a seek all the same.
     pub fn pass(&mut self, to: Vec<u8>) -> Look {
         if self.spend() {

@@ -102,14 +102,21 @@ impl ObjectService {
         Ok(folder::page(path, params.prefix.as_bytes(), &[folders, files], next.as_deref()))
     }
 
-    fn page(&self, call: &Call, gate: Gate, params: &Params<'_>, position: &Position, owner: bool) -> S3Result<Listed> {
+    fn page(
+        &self,
+        call: &Call,
+        mut gate: Gate,
+        params: &Params<'_>,
+        position: &Position,
+        owner: bool,
+    ) -> S3Result<Listed> {
         let snapshot = self.meta.snapshot().map_err(S3Error::internal)?;
         // Who owns what behind a window is nobody's business in front of it.
         let owners = (owner && call.window.is_none()).then(|| self.owners(&*snapshot, &call.bucket));
         let Start::At(start) = params.start(position) else {
             return Ok(Listed::nothing(params.limit));
         };
-        let segments = self.segments(&*snapshot, call, params, (&OBJECTS, &start))?;
+        let segments = self.segments(&*snapshot, call, params, &mut gate, (&OBJECTS, &start))?;
         let filler = Filler {
             params,
             owner: call.bucket.owner,

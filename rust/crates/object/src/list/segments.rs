@@ -111,12 +111,14 @@ impl Segment {
 
 impl ObjectService {
     /// The stretches of a listing from a name on, in order. AccessDenied for names below a mount whose share gives the
-    /// caller nothing: an empty page would say that nothing is there, and who mirrors it would delete its copy.
+    /// caller nothing: an empty page would say that nothing is there, and who mirrors it would delete its copy. Who may
+    /// see nothing there on this side is not told that there is a mount.
     pub(super) fn segments(
         &self,
         snapshot: &dyn Snapshot,
         call: &Call,
         params: &Params<'_>,
+        gate: &mut Gate,
         (rows, start): (&'static Rows, &[u8]),
     ) -> S3Result<Vec<Segment>> {
         let prefix = params.prefix.as_bytes();
@@ -137,7 +139,7 @@ impl ObjectService {
             let below = if inside { prefix } else { &*mount.prefix };
             match self.mounted(snapshot, call, mount, (rows, below))? {
                 Some(segment) => segments.push(segment),
-                None if inside => return Err(ErrorCode::AccessDenied.into()),
+                None if inside && gate.sees(prefix, start) => return Err(ErrorCode::AccessDenied.into()),
                 // Around it there are other names to show.
                 None => {}
             }

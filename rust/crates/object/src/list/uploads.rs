@@ -68,7 +68,7 @@ impl ObjectService {
             (position, _) => params.start(position),
         };
         if let Start::At(start) = start {
-            let segments = self.segments(&*snapshot, call, &params, (&UPLOADS, &start))?;
+            let segments = self.segments(&*snapshot, call, &params, &mut uploads.gate, (&UPLOADS, &start))?;
             uploads.resume = start;
             uploads.fill(&*snapshot, segments, &position, after).map_err(S3Error::internal)?;
         }

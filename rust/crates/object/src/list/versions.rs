@@ -65,10 +65,11 @@ struct Versions<'a, 's> {
 }
 
 impl ObjectService {
-    pub(super) fn list_object_versions(&self, call: &Call, gate: Gate) -> OpResult {
+    pub(super) fn list_object_versions(&self, call: &Call, mut gate: Gate) -> OpResult {
         let params = Params::read(&call.query, "max-keys")?;
         // No share offers to list what was: around a mount it is left out, below one it is denied.
-        if self.mounts_of(&call.bucket)?.covering(params.prefix.as_bytes()).is_some() {
+        let prefix = params.prefix.as_bytes();
+        if self.mounts_of(&call.bucket)?.covering(prefix).is_some() && gate.sees(prefix, prefix) {
             return Err(ErrorCode::AccessDenied.into());
         }
         let snapshot = self.meta.snapshot().map_err(S3Error::internal)?;
