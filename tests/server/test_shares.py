@@ -294,10 +294,19 @@ def test_a_presigned_url_has_its_signers_present_rights(ann: Any, people: Callab
     assert ask(url).code == "AccessDenied"
 
 
-def test_the_log_has_no_token(ann: Any, tmp_path: Path) -> None:
+def test_the_logs_have_no_token(ann: Any, tmp_path: Path, make_client: Callable[..., Any]) -> None:
     made = ann.share(f"s3://{ann.bucket}/pub/")
     ask(made["url"] + "a.txt")
     assert made["token"] not in ann.server.log.read_text()
+    with running(tmp_path / "data", "--access-log", tmp_path / "access.log") as server:
+        root = User(server, "default", "root", ROOT_KEY, ROOT_SECRET, make_client(server.url))
+        root.s3.create_bucket(Bucket="logged")
+        made = root.share("s3://logged")
+        for url in (made["url"], made["url"].replace("/-/", "/%2D/")):
+            assert ask(url, referer=made["url"]).status == 200
+    log = (tmp_path / "access.log").read_text()
+    assert log.count("ListSharedFolder") + log.count("/-/.../") >= 2
+    assert made["token"] not in log
 
 
 def test_a_bucket_policy_that_denies_everybody_denies_shares(ann: Any) -> None:

@@ -60,11 +60,20 @@ impl Token {
     }
 }
 
-/// A target as logs may have it: without the token of a share link.
-pub(crate) fn without_token(target: &str) -> String {
-    let Some(rest) = target.strip_prefix("/-/") else { return target.to_owned() };
+/// A target as logs may have it: without the token of a share link, also of one that is written oddly and leads nowhere.
+pub(crate) fn without_token<'t>(target: &'t str) -> String {
+    let strip = |text: &'t str, starts: [&str; 3]| starts.iter().find_map(|start| text.strip_prefix(start));
+    let named = strip(target.trim_start_matches('/'), [LINKS, "%2d", "%2D"]);
+    let Some(rest) = named.and_then(|rest| strip(rest, ["/", "%2f", "%2F"])) else { return target.to_owned() };
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     format!("/-/...{}", &rest[end..])
+}
+
+/// The same of a whole URL: tools that follow the links of a page name it as their referer.
+pub(crate) fn url_without_token(url: &str) -> String {
+    let authority = url.find("://").map_or(0, |at| at + 3);
+    let path = url[authority..].find('/').map_or(url.len(), |at| authority + at);
+    format!("{}{}", &url[..path], without_token(&url[path..]))
 }
 
 /// Whether a browser asks: it is answered in HTML.
@@ -280,7 +289,16 @@ mod tests {
         assert_eq!(without_token("/-/secret/a/b?x=1"), "/-/.../a/b?x=1");
         assert_eq!(without_token("/-/secret?x"), "/-/...?x");
         assert_eq!(without_token("/-/secret"), "/-/...");
+        assert_eq!(without_token("/%2D/secret/a"), "/-/.../a");
+        assert_eq!(without_token("/%2d/secret"), "/-/...");
+        assert_eq!(without_token("//-/secret/a"), "/-/.../a");
+        assert_eq!(without_token("/-%2Fsecret/a"), "/-/.../a");
+        assert_eq!(without_token("/-x/a"), "/-x/a");
         assert_eq!(without_token("/bucket/-/secret"), "/bucket/-/secret");
+        assert_eq!(url_without_token("https://host:9000/-/secret/a?x"), "https://host:9000/-/.../a?x");
+        for other in ["https://host/b/-/k", "https://host", "host", "", "/", "://"] {
+            assert_eq!(url_without_token(other), other);
+        }
     }
 
     #[test]

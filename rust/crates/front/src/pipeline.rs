@@ -496,7 +496,7 @@ fn note_request(
     line.request_id = facts.request_id().to_owned();
     line.operation = format!("REST.{}.UNKNOWN", head.method);
     line.request_uri = format!("{} {} {version}", head.method, links::without_token(target));
-    line.referer = text(header::REFERER);
+    line.referer = text(header::REFERER).map(|url| links::url_without_token(&url));
     line.user_agent = text(header::USER_AGENT);
     line.host_id = facts.host_id.to_str().unwrap_or_default().to_owned();
     line.host = client.host.clone();
