@@ -190,6 +190,7 @@ fn pbkdf2(password: &[u8], salt: &[u8], iterations: u32) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use tokio::task::JoinSet;
 
@@ -260,16 +261,25 @@ mod tests {
         assert_eq!(code(given(share(1), "closed").await), ErrorCode::SlowDown);
     }
 
+    /// All of them have come before the first is looked at.
     async fn at_once(
         passwords: &Arc<Passwords>,
         hash: &PasswordHash,
         given: impl Iterator<Item = String>,
     ) -> Vec<S3Result<bool>> {
-        let mut tries = JoinSet::new();
+        let busy = passwords.turns.acquire_many(AT_ONCE as u32).await.unwrap();
+        let (mut tries, come) = (JoinSet::new(), Arc::new(AtomicUsize::new(0)));
         for text in given {
-            let (passwords, hash) = (Arc::clone(passwords), hash.clone());
-            tries.spawn(async move { passwords.holds(&share(1), &hash, text.into_bytes()).await });
+            let (passwords, hash, come) = (Arc::clone(passwords), hash.clone(), Arc::clone(&come));
+            tries.spawn(async move {
+                come.fetch_add(1, Ordering::Relaxed);
+                passwords.holds(&share(1), &hash, text.into_bytes()).await
+            });
         }
+        while come.load(Ordering::Relaxed) < tries.len() {
+            tokio::task::yield_now().await;
+        }
+        drop(busy);
         tries.join_all().await
     }
 
