@@ -61,6 +61,7 @@ Found = dict[str, Resolved | None]
 
 def get_bucket_policy(call: Call) -> Answer:
     """The document, byte for byte. NoSuchBucketPolicy without one."""
+    _require_owners_account(call)
     return Answer(200, (("content-type", _JSON),), _stored(call))
 
 
@@ -76,6 +77,7 @@ def put_bucket_policy(call: Call) -> Answer:
     `x-amz-confirm-remove-self-bucket-access` is taken and changes nothing: the owner's administrators keep the right
     to replace a policy.
     """
+    _require_owners_account(call)
     parsed = _parsed(call.body, call.bucket)
     public = is_public(parsed)
     found: Found = {}
@@ -93,6 +95,7 @@ def put_bucket_policy(call: Call) -> Answer:
 
 def delete_bucket_policy(call: Call) -> Answer:
     """Removes the policy; removing none is fine."""
+    _require_owners_account(call)
     change_bucket(call, lambda record: record.replace(policy=None), (_DOCUMENT, None), (_PRINCIPALS, None))
     return Answer(204)
 
@@ -141,6 +144,13 @@ def _buckets(store: Metastore) -> Iterator[tuple[str, bytes]]:
         for row, value in rows:
             yield row[1:].decode(), value
         start = rows[-1][0] + b"\0"
+
+
+def _require_owners_account(call: Call) -> None:
+    """MethodNotAllowed to other accounts, whatever allowed them the action, as at AWS: a policy that says `s3:*` to a
+    partner does not let the partner rewrite it."""
+    if call.caller.tenant != bucket_of(call).tenant:
+        raise S3Error(Code.METHOD_NOT_ALLOWED, fields=(("Method", call.op), ("ResourceType", "BUCKETPOLICY")))
 
 
 def _stored(call: Call) -> bytes:

@@ -153,6 +153,22 @@ def test_only_the_owners_people_configure(world: World, name: str) -> None:
         assert code(s3.get_public_access_block, Bucket=name) == "AccessDenied"
 
 
+def test_a_policy_is_its_accounts_alone_also_when_it_allows_others_everything(world: World, name: str) -> None:
+    ann, bob, nobody = world
+    everything = allow(name, action="s3:*", Resource=[f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"])
+    put(world, name, everything)
+    document = json.dumps({"Statement": [everything]})
+    for s3 in (bob.s3, nobody):
+        assert s3.get_bucket_policy_status(Bucket=name)["PolicyStatus"] == {"IsPublic": True}
+        with pytest.raises(ClientError) as caught:
+            s3.put_bucket_policy(Bucket=name, Policy=document)
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 405
+        assert code(s3.put_bucket_policy, Bucket=name, Policy=document) == "MethodNotAllowed"
+        assert code(s3.get_bucket_policy, Bucket=name) == "MethodNotAllowed"
+        assert code(s3.delete_bucket_policy, Bucket=name) == "MethodNotAllowed"
+    assert ann.s3.get_bucket_policy_status(Bucket=name)["PolicyStatus"] == {"IsPublic": True}
+
+
 def test_a_document_that_is_no_policy_is_refused(world: World, name: str) -> None:
     s3 = world[0].s3
     assert code(s3.put_bucket_policy, Bucket=name, Policy="no") == "MalformedPolicy"
