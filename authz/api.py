@@ -52,7 +52,7 @@ from authz.schemas import Schemas
 from authz.shown import entry, key_range, packed, stored, token, unpacked
 from authz.vocabulary import Vocabulary, vocabulary_of
 from authz.writing import Planner
-from storage.api import Metastore
+from storage.api import Metastore, RelationError
 from storage.native import Relations as Engine
 from storage.records import keys
 from storage.records.bucket import BucketRecord
@@ -145,7 +145,10 @@ class Relations:
         plan = Planner(self._store, directory, now_us, self._words).plan(changes, preconditions, own)
         key = None if idempotency_key is None else idempotency_key.encode()
         by = acting().value
-        revision = self.engine.write(plan.tenant, plan.changes, plan.preconditions, key, now_us, by)
+        try:
+            revision = self.engine.write(plan.tenant, plan.changes, plan.preconditions, key, now_us, by)
+        except RelationError as error:
+            raise plan.located(error) from error
         return Written(revision, token(self.engine, plan.tenant, revision), tuple(plan.notes))
 
     # Asking about one resource.
@@ -190,11 +193,18 @@ class Relations:
         question = Question(who, directory.administers(who), wanted, target, self._facts(ask), _bucket_name(bucket))
         if (backwards := self._backwards(question)) is not None:
             _on_keys(wanted)
-            found, revision = backwards.keys([key.encode("utf-8", "surrogateescape") for key in asked])
+            found, revision = backwards.keys([names.key_bytes(key) for key in asked])
             return Bulk(tuple(found), revision, token(self.engine, target.tenant, revision))
         principal = (who.bits, question.admin)
         permission = permission_of(wanted, self._words(target.tenant))
-        revision, verdicts = self.engine.check_keys(principal, permission, place, list(asked), self._facts(ask).value)
+        when = self._facts(ask).value
+        try:
+            revision, verdicts = self.engine.check_keys(principal, permission, place, list(asked), when)
+        except (
+            UnicodeEncodeError
+        ):  # a key that is no UTF-8, as lone surrogates: the engine borrows texts and has no copy
+            plain = [names.key_bytes(key) for key in asked]
+            revision, verdicts = self.engine.check_keys(principal, permission, place, plain, when)
         return Bulk(tuple(map(bool, verdicts)), revision, token(self.engine, target.tenant, revision))
 
     def what_can(self, subject: str, action: str, bucket: str, ask: Ask = ASK, part: Part = FIRST) -> Resources:
@@ -299,6 +309,8 @@ class Relations:
             start = 0
         elif self.viewer is None and after.isascii() and after.isdigit() and len(after) < 20:
             start = int(after)
+            if start > self.engine.revision():
+                raise RelationError("not_yet", f"revision {start} is not there yet", start)
         elif number is None:
             raise WordError("a token is of one tenant: say which, or begin from a revision")
         else:

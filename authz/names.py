@@ -151,7 +151,7 @@ def parse_address(text: str) -> AddressName:
             raise WordError(
                 f"{text!r}: {bucket!r} cannot be a bucket's name{meant} It has {rule}; write s3://BUCKET/PREFIX/"
             )
-        key = path.encode("utf-8", "surrogateescape")
+        key = key_bytes(path)
         if len(key) > KEY_BYTES:
             raise WordError(f"a key has at most {KEY_BYTES} bytes, not {len(key)}")
         if not key:
@@ -171,6 +171,14 @@ def parse_address(text: str) -> AddressName:
     if at is At.SHARE and name.isascii() and name.isdigit():
         name = f"#{name}"
     return AddressName(at, _account(tenant, text) if slash else None, _account(name, text))
+
+
+def key_bytes(text: str) -> bytes:
+    """A key as it is stored: in UTF-8, bytes that are none as the lone surrogates they are shown as. WordError."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise WordError(f"{text!r} is no key: half a surrogate pair stands for no character") from error
 
 
 def parse_relations(text: str, at: At, words: Vocabulary = BUILT_IN) -> tuple[int, ...]:

@@ -4,16 +4,17 @@ Belongs here: planning a write. Does not belong here: doing it (`api.py`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 from authz import names
 from authz.answers import CHANGE_WORDS, DELETE, PRECONDITION_WORDS, Change, Precondition
-from authz.directory import Directory, Target
+from authz.directory import Directory, Target, UnknownNameError
 from authz.model import ITSELF, At, ChangeValue, PlaceValue, Subject
 from authz.names import WordError
 from authz.vocabulary import Vocabulary
-from storage.api import Metastore
+from storage.api import Metastore, RelationError
 from storage.records import keys
 
 CHANGES: Final = 1_000
@@ -28,6 +29,19 @@ class Plan:
     changes: list[ChangeValue] = field(default_factory=list)
     preconditions: list[tuple[str, PlaceValue, int, int]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    of_changes: list[int] = field(default_factory=list)
+    of_preconditions: list[int] = field(default_factory=list)
+    """For each change and precondition the place of what it was asked with: a bundle is several."""
+
+    def located(self, error: RelationError) -> RelationError:
+        """The error about what was asked, where the engine's is about what it became."""
+        if error.kind == "exists" and error.number is not None:
+            place = self.of_changes[error.number]
+            return RelationError(error.kind, f"change {place} creates a relation that is there", place)
+        if error.kind == "precondition" and error.number is not None:
+            place = self.of_preconditions[error.number]
+            return RelationError(error.kind, f"precondition {place} did not hold", place)
+        return error
 
 
 class Planner:
@@ -44,17 +58,19 @@ class Planner:
         if not changes:
             raise WordError("nothing to write: a write has changes")
         plan = Plan()
-        for change in changes:
-            target = self._target(plan, change.resource, tenant)
-            plan.changes += self._change(change, target)
+        for place, change in enumerate(changes):
+            with _about(f"change {place}", alone=len(changes) == 1):
+                target = self._target(plan, change.resource, tenant)
+                planned = self._change(change, target)
+            plan.changes += planned
+            plan.of_changes += [place] * len(planned)
             if change.word != DELETE:
                 plan.notes += notes_on(self._store, change.resource, target)
-        for condition in preconditions:
-            target = self._target(plan, condition.resource, tenant)
-            word = _word(condition.word, PRECONDITION_WORDS)
-            who = self._who(condition.subject, condition.relation, target, anywhere=True)
-            for relation in names.parse_relations(condition.relation, target.place.at, self._words(target.tenant)):
-                plan.preconditions.append((word, target.place.value, relation, who.bits))
+        for place, condition in enumerate(preconditions):
+            with _about(f"precondition {place}"):
+                needed = self._precondition(plan, condition, tenant)
+            plan.preconditions += needed
+            plan.of_preconditions += [place] * len(needed)
         if len(plan.changes) > CHANGES:
             raise WordError(f"{len(plan.changes)} changes with bundles spelled out; a write has at most {CHANGES}")
         return plan
@@ -77,6 +93,13 @@ class Planner:
         relations = names.parse_relations(change.relation, target.place.at, self._words(target.tenant))
         return [(word, target.place.value, relation, who.bits, expires, when) for relation in relations]
 
+    def _precondition(self, plan: Plan, condition: Precondition, tenant: int) -> list[tuple[str, PlaceValue, int, int]]:
+        target = self._target(plan, condition.resource, tenant)
+        word = _word(condition.word, PRECONDITION_WORDS)
+        who = self._who(condition.subject, condition.relation, target, anywhere=True)
+        relations = names.parse_relations(condition.relation, target.place.at, self._words(target.tenant))
+        return [(word, target.place.value, relation, who.bits) for relation in relations]
+
     def _who(self, subject: str, relation: str, target: Target, *, anywhere: bool) -> Subject:
         if names.is_flag(relation):
             if subject not in ("", "itself"):
@@ -98,6 +121,17 @@ def notes_on(store: Metastore, resource: str, target: Target) -> Iterator[str]:
         )
     elif b"*" in key and store.get(keys.object(bucket, key)) is None:
         yield f"{resource} is taken as it stands: there are no wildcards, and a prefix ends in /"
+
+
+@contextmanager
+def _about(which: str, *, alone: bool = False) -> Iterator[None]:
+    """Says which of many a mistake is in."""
+    try:
+        yield
+    except (WordError, UnknownNameError) as error:
+        if alone:
+            raise
+        raise type(error)(f"{which}: {error}") from error
 
 
 def _word(word: str, known: Sequence[str]) -> str:

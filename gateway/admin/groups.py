@@ -13,7 +13,8 @@ _TENANT: Final = Param("tenant", text("Whose; the caller's own, or `default` for
 _SHOWN: Final = record(
     needs={"name": text(), "id": number(), "tenant": text(), "description": text(), "created": text()}
 )
-_WRITTEN: Final = record(needs={"token": text(), "revision": number("Root alone sees it"), "notes": array(text())})
+_BY: Final = {"revision": number("Root alone sees it")}
+_WRITTEN: Final = record(needs={"token": text(), "notes": array(text())}, may=_BY)
 _MEMBER: Final = {"subject": text("`user:NAME`, `group:NAME` …")}
 
 
@@ -85,8 +86,8 @@ def _listed(word: str, relations: tuple[str, ...]) -> Shape:
             "relations": array(member),
             "cursor": maybe(text()),
             "token": maybe(text()),
-            "revision": number("Root alone sees it"),
-        }
+        },
+        may=_BY,
     )
 
 

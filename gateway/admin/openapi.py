@@ -37,12 +37,11 @@ _PROBLEM: Final[Json] = {
 
 def kinds_of(operation: Operation) -> tuple[str, ...]:
     """Every kind of problem the operation may end with."""
-    kinds = list(operation.problems)
+    kinds = [*operation.problems, "invalid", "internal"]
     if operation.access is not Access.NOBODY:
         kinds.append("unauthorized")
-        if operation.access is Access.TENANT:
-            kinds.append("forbidden")
-        kinds += ["invalid", "internal"]
+    if operation.access is Access.TENANT:
+        kinds.append("forbidden")
     return tuple(sorted(set(kinds), key=lambda kind: (problems.KINDS[kind].status, kind)))
 
 

@@ -5,7 +5,7 @@ Belongs here: JSON to calls and back, server-sent events. Does not belong here: 
 
 import json
 from collections.abc import AsyncIterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
@@ -74,8 +74,11 @@ _FACTS: Final = record(
 )
 _ASK: Final = {"facts": _FACTS, "at_least": _TOKEN, "tenant": _TENANT}
 _PART: Final = {"cursor": _CURSOR, "limit": _LIMIT}
-_AT: Final = {"token": maybe(text("None before the first write")), "revision": _REVISION}
-_PAGE: Final = record(needs={"relations": array(_STORED), "cursor": maybe(text("None after the last page")), **_AT})
+_AT: Final = {"token": maybe(text("None before the first write"))}
+_BY: Final = {"revision": _REVISION}
+_PAGE: Final = record(
+    needs={"relations": array(_STORED), "cursor": maybe(text("None after the last page")), **_AT}, may=_BY
+)
 _STATEMENT: Final = record(
     "The statement of a policy that decided; `policy` is empty for the bucket's own and for a boundary",
     needs={
@@ -96,7 +99,8 @@ _DECISION: Final = record(
         "decided_by": maybe(_STORED),
         "statement": maybe(_STATEMENT),
         **_AT,
-    }
+    },
+    may=_BY,
 )
 _WEIGHED: Final = text(
     "`relations`, or `all`: for actions of S3, policies, lists and the public access block decide, too",
@@ -175,6 +179,7 @@ def _moment(text: str | None) -> int | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
         return max(1, int(moment.timestamp() * 1_000_000))
     except (ValueError, OverflowError) as error:
         raise AccountError("invalid", f"{text!r} is no moment in ISO 8601, as 2030-01-31T12:00:00Z") from error
@@ -191,16 +196,21 @@ def _write(call: Call) -> object:
         Change(
             one["op"],
             one.get("subject", ""),
-            _given(one, "relation"),
-            _given(one, "resource"),
+            _given(one, f"changes[{place}]", "relation"),
+            _given(one, f"changes[{place}]", "resource"),
             one.get("expires"),
             one.get("conditions", ()),
         )
-        for one in body["changes"]
+        for place, one in enumerate(body["changes"])
     ]
     conditions = [
-        Precondition(one["is"], one.get("subject", ""), _given(one, "relation"), _given(one, "resource"))
-        for one in body.get("preconditions", ())
+        Precondition(
+            one["is"],
+            one.get("subject", ""),
+            _given(one, f"preconditions[{place}]", "relation"),
+            _given(one, f"preconditions[{place}]", "resource"),
+        )
+        for place, one in enumerate(body.get("preconditions", ()))
     ]
     key = call.headers.get("idempotency-key")
     if key is not None and not 1 <= len(key.encode()) <= IDEMPOTENCY_KEY_BYTES:
@@ -208,9 +218,9 @@ def _write(call: Call) -> object:
     return call.relations.write(changes, preconditions=conditions, idempotency_key=key, tenant=call.tenant)
 
 
-def _given(one: Json, name: str) -> str:
+def _given(one: Json, where: str, name: str) -> str:
     if name not in one:
-        raise AccountError("invalid", f"{name} is missing")
+        raise AccountError("invalid", f"{where}.{name} is missing")
     return str(one[name])
 
 
@@ -318,7 +328,7 @@ OPERATIONS: Final = (
         params=(Param("Idempotency-Key", text("A repeated request is answered and not done again"), "header"),),
         body=_WRITE,
         body_bytes=RELATIONS_BODY_BYTES,
-        answer=record(needs={"notes": array(text("What may not be what was meant")), **_AT}),
+        answer=record(needs={"notes": array(text("What may not be what was meant")), **_AT}, may=_BY),
         problems=("exists", "precondition", "idempotency", "limit", "audit"),
     ),
     _row(
@@ -367,7 +377,7 @@ OPERATIONS: Final = (
             subject=_SUBJECT, action=_ACTION, bucket=_BUCKET, keys=array(text("A key"), "In any order", most=BULK_KEYS)
         ),
         body_bytes=BULK_BODY_BYTES,
-        answer=record(needs={"allowed": array(flag(), "In the order asked"), **_AT}),
+        answer=record(needs={"allowed": array(flag(), "In the order asked"), **_AT}, may=_BY),
     ),
     _row(
         "POST",
@@ -402,7 +412,8 @@ OPERATIONS: Final = (
                 "depends_on": _DEPENDS,
                 "cursor": maybe(text()),
                 **_AT,
-            }
+            },
+            may=_BY,
         ),
     ),
     _row(
@@ -425,7 +436,8 @@ OPERATIONS: Final = (
                 "depends_on": _DEPENDS,
                 "cursor": maybe(text("None after the last page, which may be short before it")),
                 **_AT,
-            }
+            },
+            may=_BY,
         ),
         problems=("limit",),
     ),

@@ -40,8 +40,8 @@ OPERATIONS: Final = (
                 "source": text(),
                 "relations": array(text()),
                 "permissions": array(text()),
-                "revision": _REVISION,
-            }
+            },
+            may={"revision": _REVISION},
         ),
         problems=("missing",),
     ),
@@ -64,8 +64,8 @@ OPERATIONS: Final = (
                 "added": array(text("A relation")),
                 "removed": array(text("A relation")),
                 "warnings": array(text()),
-                "revision": _REVISION,
-            }
+            },
+            may={"revision": _REVISION},
         ),
         problems=("missing", "schema", "limit", "orphans", "conflict"),
     ),

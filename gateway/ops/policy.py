@@ -148,7 +148,8 @@ def _buckets(store: Metastore) -> Iterator[tuple[str, bytes]]:
 
 def _require_owners_account(call: Call) -> None:
     """MethodNotAllowed to other accounts, whatever allowed them the action, as at AWS: a policy that says `s3:*` to a
-    partner does not let the partner rewrite it."""
+    partner does not let the partner rewrite it.
+    """
     if call.caller.tenant != bucket_of(call).tenant:
         raise S3Error(Code.METHOD_NOT_ALLOWED, fields=(("Method", call.op), ("ResourceType", "BUCKETPOLICY")))
 

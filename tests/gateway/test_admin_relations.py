@@ -105,6 +105,47 @@ def test_preconditions_and_idempotency(here: Admin) -> None:
     refused(long, "invalid", "1 to 128 bytes")
 
 
+def test_a_refusal_is_about_the_change_that_was_sent_and_not_about_what_a_bundle_became(here: Admin) -> None:
+    reader = GRANT | {"relation": "reader", "resource": "s3://photos/2025/"}
+    here.ask("POST", "/v1/relations", {"changes": [reader]})
+    twice = here.ask("POST", "/v1/relations", {"changes": [GRANT, reader | {"op": "create"}]})
+    assert refused(twice, "exists", "change 1 creates")["index"] == 1
+    held = [{"is": "absent"} | {name: reader[name] for name in ("subject", "resource")}] * 2
+    conditions = [held[0] | {"relation": "editor", "resource": "s3://photos/x/"}, held[1] | {"relation": "reader"}]
+    kept = here.ask("POST", "/v1/relations", {"changes": [GRANT], "preconditions": conditions})
+    assert refused(kept, "precondition", "precondition 1 did not")["index"] == 1
+    unknown = here.ask("POST", "/v1/relations", {"changes": [GRANT, GRANT | {"subject": "user:zoe"}]})
+    refused(unknown, "missing", "change 1: there is no user zoe")
+    odd = here.ask(
+        "POST", "/v1/relations", {"changes": [GRANT], "preconditions": [conditions[1] | {"relation": "read"}]}
+    )
+    refused(odd, "invalid", "precondition 0: no relation is called 'read'")
+
+
+def test_keys_that_are_no_utf_8_are_asked_as_they_are_shown_and_half_a_character_is_refused(here: Admin) -> None:
+    here.ask("POST", "/v1/relations", {"changes": [GRANT | {"relation": "reader", "resource": "s3://photos/\udcff/"}]})
+    bulk = {"subject": "user:alice", "bucket": "photos", "keys": ["\udcff/a", "b"]}
+    for action in ("read", "s3:GetObject"):
+        assert here.ask("POST", "/v1/check/bulk", bulk | {"action": action})[1]["allowed"] == [True, False]
+        broken = bulk | {"action": action, "keys": ["\ud800"]}
+        refused(here.ask("POST", "/v1/check/bulk", broken), "invalid", "half a surrogate pair")
+    refused(here.ask("POST", "/v1/expand", {"resource": "s3://photos/\ud800"}), "invalid", "half a surrogate pair")
+
+
+def test_what_a_tenant_is_not_told_is_not_promised_to_it(here: Admin) -> None:
+    described = openapi.document(OPERATIONS)["paths"]
+    for path, methods in described.items():
+        for shown in methods.values():
+            answer = shown["responses"]["200"]["content"] if "content" in shown["responses"].get("200", {}) else {}
+            for media in answer.values():
+                assert "revision" not in media["schema"].get("required", ()), path
+
+
+def test_a_revision_that_is_not_there_yet_cannot_be_watched_from(here: Admin) -> None:
+    here.ask("POST", "/v1/relations", {"changes": [GRANT]})
+    refused(here.ask("GET", "/v1/relations/watch?after=999999"), "not-yet")
+
+
 @pytest.mark.parametrize(
     ("path", "body", "kind", "says"),
     [
@@ -116,7 +157,7 @@ def test_preconditions_and_idempotency(here: Admin) -> None:
             "invalid",
             "changes[0].op must be one of create, touch, delete",
         ),
-        ("/v1/relations", {"changes": [{"op": "touch"}]}, "invalid", "relation is missing"),
+        ("/v1/relations", {"changes": [{"op": "touch"}]}, "invalid", "changes[0].relation is missing"),
         ("/v1/relations", {"changes": [GRANT] * 1001}, "invalid", "changes has 1001 entries; 1000 can be"),
         ("/v1/relations", {"changes": [GRANT], "x": 1}, "invalid", "x is not known here"),
         ("/v1/relations", {"changes": [GRANT | {"subject": "alice"}]}, "invalid", "did you mean user:alice"),
