@@ -100,7 +100,7 @@ def _responses(operation: Operation) -> Json:
     good: Json = {"description": operation.summary}
     if operation.answer is not None:
         good["content"] = {operation.media: {"schema": operation.answer.schema}}
-    found: Json = {str(operation.status): good}
+    found: Json = {str(status): dict(good) for status in (operation.status, *operation.also)}
     for kind in kinds_of(operation):
         known = problems.KINDS[kind]
         status = str(known.status)

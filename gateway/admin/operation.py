@@ -161,6 +161,8 @@ class Operation:
     body: Shape | None = None
     body_bytes: int = ADMIN_BODY_BYTES
     status: int = 200
+    also: tuple[int, ...] = ()
+    """Other statuses that come with the same body."""
     answer: Shape | None = None
     media: str = "application/json"
     problems: tuple[str, ...] = field(default=())

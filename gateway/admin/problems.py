@@ -186,6 +186,11 @@ async def word_problem(_request: Request, error: Exception) -> Response:
     return problem("missing" if isinstance(error, UnknownNameError) else "invalid", str(error))
 
 
+async def text_problem(_request: Request, _error: Exception) -> Response:
+    """From a UnicodeEncodeError: nothing but half a surrogate pair cannot be written, and only a request brings one."""
+    return problem("invalid", "a text has half a surrogate pair in it, which stands for no character")
+
+
 async def relation_problem(_request: Request, error: Exception) -> Response:
     """From a RelationError. `index` says which change or precondition it is about."""
     kind = error.kind if isinstance(error, RelationError) else "invalid"
@@ -233,6 +238,7 @@ HANDLERS: Final[dict[Any, Any]] = {
     UnknownNameError: word_problem,
     RelationError: relation_problem,
     SchemaError: schema_problem,
+    UnicodeEncodeError: text_problem,
     OrphansError: orphans_problem,
     HTTPException: http_problem,
     Exception: crash,

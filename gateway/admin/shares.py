@@ -9,7 +9,7 @@ revokes what its users shared. Root acts on behalf of whom it names (`gateway/be
 from typing import Any, Final
 
 from gateway.admin.operation import Access, Call, Operation, Param
-from gateway.admin.shapes import array, flag, number, record, text
+from gateway.admin.shapes import array, flag, maybe, number, record, text
 from gateway.behalf import Behalf
 from gateway.errors import AccountError
 from gateway.limits import PASSWORD_MAX, SHARE_AUDIENCE, SHARE_DOWNLOADS
@@ -23,9 +23,9 @@ _SHARE: Final = {
     "resource": text(),
     "can": array(text()),
     "to": array(text()),
-    "expires": text(),
+    "expires": maybe(text()),
     "password": flag("It has one"),
-    "downloads": number("How many it allows"),
+    "downloads": maybe(number("How many it allows; null is any number")),
     "created_by": text(),
     "created": text(),
     "state": text(words=("open", "expired", "revoked", "orphaned")),

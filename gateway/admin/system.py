@@ -42,7 +42,16 @@ _STATUS: Final = record(needs={"status": text()})
 
 OPERATIONS: Final = (
     Operation("GET", "/health/live", "isLive", "200 while the process runs", _live, Access.NOBODY, answer=_STATUS),
-    Operation("GET", "/health/ready", "isReady", "200, and 503 while it drains", _ready, Access.NOBODY, answer=_STATUS),
+    Operation(
+        "GET",
+        "/health/ready",
+        "isReady",
+        "200, and 503 while it drains",
+        _ready,
+        Access.NOBODY,
+        also=(503,),
+        answer=_STATUS,
+    ),
     Operation(
         "GET", "/metrics", "getMetrics", "Prometheus text", _metrics, Access.NOBODY, answer=text(), media="text/plain"
     ),

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
+from described import promised
 from world import ROOT, World
 
 from gateway.admin.app import AdminServices, admin_app
@@ -49,7 +50,7 @@ class Admin:
     def ask(
         self, method: str, path: str, body: object = None, *, key: tuple[str, str] | None = None, **headers: str
     ) -> tuple[int, Any]:
-        """Status and JSON of an answer, whatever it is; as root unless a key is given."""
+        """Status and JSON of an answer that is as described; as root unless a key is given."""
         pair = ":".join(key or (ROOT.access_key, ROOT.secret_key))
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
         headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
@@ -61,7 +62,9 @@ class Admin:
         except urllib.error.HTTPError as error:
             status, found = error.code, error.read()
             assert error.headers["content-type"] == "application/problem+json"
-        return status, json.loads(found) if found else None
+        body = json.loads(found) if found else None
+        promised(method, path, status, body)
+        return status, body
 
     def key(self, tenant: str, user: str) -> tuple[str, str]:
         """A new access key of a user."""

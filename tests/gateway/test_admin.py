@@ -6,6 +6,7 @@ import urllib.request
 
 import pytest
 from click.testing import CliRunner
+from described import promised
 from serving import Admin
 from world import ROOT
 
@@ -28,6 +29,7 @@ def test_health_and_metrics_need_no_credentials(admin: Admin) -> None:
     assert get(admin.url + "/metrics") == (200, b"panthera_up 1\n")
     admin.up = False
     assert get(admin.url + "/health/ready")[0] == 503
+    promised("GET", "/health/ready", 503, {"status": "draining"})
     assert get(admin.url + "/health/live")[0] == 200
 
 

@@ -130,6 +130,10 @@ def test_keys_that_are_no_utf_8_are_asked_as_they_are_shown_and_half_a_character
         broken = bulk | {"action": action, "keys": ["\ud800"]}
         refused(here.ask("POST", "/v1/check/bulk", broken), "invalid", "half a surrogate pair")
     refused(here.ask("POST", "/v1/expand", {"resource": "s3://photos/\ud800"}), "invalid", "half a surrogate pair")
+    for more in ({"tenant": "\ud800"}, {"facts": {"source_ip": "\ud800"}}):
+        refused(here.ask("POST", "/v1/check", READ | more), "invalid", "half a surrogate pair")
+    policy = {"name": "p", "document": "\ud800"}
+    refused(here.ask("POST", "/v1/policies", policy), "invalid", "half a surrogate pair")
 
 
 def test_what_a_tenant_is_not_told_is_not_promised_to_it(here: Admin) -> None:

@@ -111,6 +111,14 @@ def test_attributes_need_the_right_to_read(ann: Any) -> None:
     assert code(ann.s3.get_object_attributes, **place, VersionId="null") == "AccessDenied"
 
 
+def test_who_may_list_names_is_not_told_which_versions_there_are(ann: Any) -> None:
+    """One that is there and one that is not read alike, and neither as if the key were missing."""
+    policy(ann, {"Effect": "Deny", "Action": "s3:GetObjectVersion"})
+    for version in ("null", "0123456789abcdef"):
+        assert code(ann.s3.get_object, Bucket=ann.bucket, Key="secret.txt", VersionId=version) == "AccessDenied"
+    assert code(ann.s3.get_object, Bucket=ann.bucket, Key="no-such-key") == "NoSuchKey"
+
+
 def test_no_version_is_shown_by_what_was_decided_about_another(ann: Any) -> None:
     """An object changes between what is public and what is secret, under a policy that looks at its tags."""
     condition = {"StringEquals": {"s3:ExistingObjectTag/class": "public"}}
