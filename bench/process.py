@@ -54,7 +54,7 @@ def _on_core(core: int) -> Callable[[], None]:
     return lambda: os.sched_setaffinity(0, {core})
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     keys = {"PANTHERA_ROOT_ACCESS_KEY": ACCESS_KEY, "PANTHERA_ROOT_SECRET_KEY": SECRET_KEY}
     return {**os.environ, **keys}
 
@@ -77,7 +77,7 @@ class Process:
         self._errors = self.log.open("a")
         start = time.perf_counter()
         self.child = subprocess.Popen(
-            self.command, stdout=subprocess.PIPE, stderr=self._errors, text=True, env=_environment(), cwd=ROOT,
+            self.command, stdout=subprocess.PIPE, stderr=self._errors, text=True, env=environment(), cwd=ROOT,
             preexec_fn=_on_core(SERVER_CORE),
         )  # fmt: skip
         self._await_ready(start + READY_S)
@@ -190,7 +190,7 @@ def load(server: Process, **options: Any) -> dict[str, Any]:
     """One run of the generator against `server`; its report. Every answer must have been right."""
     command = _load_command({"target": server.target, "watch_pid": server.pid, **options})
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=_environment(), preexec_fn=_on_core(CLIENT_CORE)
+        command, capture_output=True, text=True, check=False, env=environment(), preexec_fn=_on_core(CLIENT_CORE)
     )
     if done.returncode != 0:
         raise BenchError(f"{' '.join(command)}: {done.stderr.strip()}")
@@ -205,7 +205,7 @@ def load_in_background(server: Process, **options: Any) -> subprocess.Popen[byte
     """A run nobody asks about: load while something else happens."""
     command = _load_command({"target": server.target, **options})
     quiet = subprocess.DEVNULL
-    return subprocess.Popen(command, stdout=quiet, stderr=quiet, env=_environment(), preexec_fn=_on_core(CLIENT_CORE))
+    return subprocess.Popen(command, stdout=quiet, stderr=quiet, env=environment(), preexec_fn=_on_core(CLIENT_CORE))
 
 
 def ceilings(directory: Path) -> dict[str, float]:

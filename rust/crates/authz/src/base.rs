@@ -205,10 +205,9 @@ impl Base {
         }
     }
 
-    /// Every grantee, and at how many places it stands.
-    pub(crate) fn standing(&self) -> impl Iterator<Item = (Grantee, u32)> {
-        let ends = self.row_offsets.iter().zip(self.row_offsets.iter().skip(1));
-        self.row_grantees.iter().copied().zip(ends.map(|(from, to)| to - from))
+    /// Every grantee that stands anywhere, ascending.
+    pub(crate) fn grantees(&self) -> &[Grantee] {
+        &self.row_grantees
     }
 
     /// Reads paths.

@@ -16,6 +16,10 @@ use crate::ptree::PTree;
 pub(crate) const MERGE_AT: usize = 4096;
 const MERGE_SHARE: usize = 32;
 
+/// Places at which a grantee once stood that are looked at to find out whether it still stands at one: more than most
+/// grantees have in a bucket, and a microsecond or two of the writer's time.
+const LOOKS: usize = 16;
+
 /// A place by its bytes; prefixes sort before the object with the same bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct PathKey {
@@ -149,14 +153,28 @@ impl Bucket {
     ) -> Written {
         let hash = name.place(path, object);
         let mut record = self.find(hash).map(View::to_record).unwrap_or_default();
-        let (added, stood) = (change.is_ok().then_some(grantee), record.has(grantee));
+        let (added, stood) = (change.is_ok().then_some(grantee), View::of(&record).has(grantee));
         let had = match change {
             Ok(qualifier) => record.set(grantee, qualifier),
             Err(relation) => record.remove(grantee, relation),
         };
-        let written = Written { had, stood, stands: record.has(grantee) };
+        let written = Written { had, stood, stands: View::of(&record).has(grantee) };
         self.fresh.put(hash, PathKey { path: path.into(), object }, record, added);
         written
+    }
+
+    /// Whether the grantee stands anywhere: surely not, or perhaps.
+    pub(crate) fn may_stand(&self, name: HashKey, grantee: Grantee) -> bool {
+        let here = |path: &[u8], object| self.find(name.place(path, object)).is_some_and(|view| view.has(grantee));
+        let mut looks = LOOKS;
+        for key in self.layers().flat_map(|layer| layer.row(grantee, b"")) {
+            if looks == 0 || here(&key.path, key.object) {
+                return true;
+            }
+            looks -= 1;
+        }
+        let (mut reader, row) = (self.base.reader(), self.base.row(grantee));
+        row.len() > looks || row.iter().any(|&node| here(reader.get(node), self.base.paths.is_object(node)))
     }
 
     /// Whether a merge should begin.
@@ -196,5 +214,64 @@ impl Bucket {
     /// About how many places there are; those in several layers count more than once.
     pub(crate) fn places(&self) -> usize {
         self.base.len() as usize + self.layers().map(|l| l.places.len()).sum::<usize>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use panthera_base::UserId;
+
+    /// A grantee that stood at so many places, and was taken away from each; merged in between or not.
+    fn left(places: usize, merge: bool) -> bool {
+        let name = HashKey::random().unwrap();
+        let grantee = Grantee::user(TenantId(1), UserId(1)).unwrap();
+        let mut bucket = Bucket::new(Base::default(), 0);
+        let paths: Vec<String> = (0..places).map(|n| format!("{n:03}/")).collect();
+        for path in &paths {
+            let reader = Qualifier { relation: Relation::Reader, expires_at: None, condition: None };
+            let written = bucket.write(name, path.as_bytes(), false, grantee, Ok(reader));
+            assert_eq!(written, Written { had: false, stood: false, stands: true });
+            assert!(bucket.may_stand(name, grantee));
+        }
+        if merge {
+            bucket.begin_merge();
+            bucket = Bucket::new(bucket.merged(name), 0);
+        }
+        for path in &paths {
+            assert!(bucket.may_stand(name, grantee));
+            let written = bucket.write(name, path.as_bytes(), false, grantee, Err(Relation::Reader));
+            assert_eq!(written, Written { had: true, stood: true, stands: false });
+        }
+        bucket.may_stand(name, grantee)
+    }
+
+    /// A newer layer has the whole place, and in its rows only who was added to it.
+    #[test]
+    fn who_stands_at_a_place_that_was_written_for_another_is_not_forgotten() {
+        let name = HashKey::random().unwrap();
+        let [one, other] = [1, 2].map(|user| Grantee::user(TenantId(1), UserId(user)).unwrap());
+        let reader = || Qualifier { relation: Relation::Reader, expires_at: None, condition: None };
+        let mut bucket = Bucket::new(Base::default(), 0);
+        for path in [b"a/", b"b/"] {
+            bucket.write(name, path, false, one, Ok(reader()));
+        }
+        bucket.begin_merge();
+        bucket = Bucket::new(bucket.merged(name), 0);
+        bucket.write(name, b"a/", false, other, Ok(reader()));
+        bucket.write(name, b"b/", false, one, Err(Relation::Reader));
+        assert!(bucket.may_stand(name, one));
+        bucket.write(name, b"a/", false, one, Err(Relation::Reader));
+        assert!(!bucket.may_stand(name, one) && bucket.may_stand(name, other));
+    }
+
+    #[test]
+    fn who_stood_at_few_places_and_stands_at_none_is_forgotten() {
+        for merge in [false, true] {
+            for places in [1, 2, LOOKS] {
+                assert!(!left(places, merge), "{places} {merge}");
+            }
+            assert!(left(LOOKS + 1, merge), "more is not looked at");
+        }
     }
 }

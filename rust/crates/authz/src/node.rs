@@ -74,11 +74,6 @@ impl Record {
         had
     }
 
-    /// Whether the grantee stands here in any relation.
-    pub(crate) fn has(&self, grantee: Grantee) -> bool {
-        self.edges.binary_search_by_key(&grantee, |e| e.grantee()).is_ok()
-    }
-
     /// Whether the relation was there.
     pub(crate) fn remove(&mut self, grantee: Grantee, relation: Relation) -> bool {
         let Ok(at) = self.edges.binary_search_by_key(&grantee, |e| e.grantee()) else { return false };
@@ -115,6 +110,11 @@ pub(crate) enum Qualifiers<'a> {
 impl<'a> View<'a> {
     pub(crate) fn of(record: &'a Record) -> Self {
         Self { edges: &record.edges, qualifiers: Qualifiers::Own(&record.qualifiers) }
+    }
+
+    /// Whether the grantee stands here in any relation.
+    pub(crate) fn has(self, grantee: Grantee) -> bool {
+        self.edges.binary_search_by_key(&grantee, |e| e.grantee()).is_ok()
     }
 
     /// The qualifiers of one grantee.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use panthera_base::{BucketId, TenantId};
 
-use crate::bucket::{Bucket, Written, bucket_key};
+use crate::bucket::{Bucket, bucket_key};
 use crate::codec::Event;
 use crate::error::AuthzError;
 use crate::hash::HashKey;
@@ -29,9 +29,9 @@ pub(crate) struct Root {
     /// The revision of the last change of any tenant's schema.
     pub(crate) schemas_stamp: u64,
     pub(crate) buckets: PTree<u64, Arc<Bucket>>,
-    /// By grantee and bucket: at how many of its places the grantee stands. Tells in which of all buckets a subject may
-    /// have a right by its relations.
-    pub(crate) standing: PTree<(Grantee, u64), u32>,
+    /// Grantees and the buckets in which they stand anywhere: tells in which of all buckets a subject may have a right by
+    /// its relations. A pair may be left of one that stood at many places and stands at none, until the next opening.
+    pub(crate) standing: PTree<(Grantee, u64), ()>,
     /// Of the tenants that do not have the built-in one, by their numbers.
     pub(crate) schemas: PTree<u32, Arc<Schema>>,
 }
@@ -116,27 +116,21 @@ impl Root {
         let own = Arc::make_mut(&mut shared);
         own.stamp = revision;
         let written = own.write(name, path, object, key.grantee, change);
+        let at = (key.grantee, number);
+        // Mostly it stood in the bucket before, and goes on doing so: nothing is copied then.
+        if written.stands && self.standing.get(&at).is_none() {
+            self.standing.insert(at, ());
+        } else if written.stood && !written.stands && !own.may_stand(name, key.grantee) {
+            self.standing.remove(&at);
+        }
         self.buckets.insert(number, shared);
-        self.stand((key.grantee, number), written);
         Ok(written.had)
-    }
-
-    /// Counts a place at which a grantee stands now, or did.
-    fn stand(&mut self, at: (Grantee, u64), written: Written) {
-        if written.stood == written.stands {
-            return;
-        }
-        let places = self.standing.get(&at).copied().unwrap_or_default();
-        match if written.stands { places + 1 } else { places.saturating_sub(1) } {
-            0 => drop(self.standing.remove(&at)),
-            places => drop(self.standing.insert(at, places)),
-        }
     }
 
     /// Puts in place what was read of a bucket that was not there.
     pub(crate) fn opened(&mut self, number: u64, bucket: Bucket) {
-        for (grantee, places) in bucket.base.standing() {
-            self.standing.insert((grantee, number), places);
+        for &grantee in bucket.base.grantees() {
+            self.standing.insert((grantee, number), ());
         }
         self.buckets.insert(number, Arc::new(bucket));
     }
@@ -145,7 +139,7 @@ impl Root {
     pub(crate) fn stands_in(&self, grantee: Grantee, from: u64) -> impl Iterator<Item = (TenantId, BucketId)> {
         let all = self.standing.iter_from(move |at| *at < (grantee, from));
         let all = all.take_while(move |((of, _), _)| *of == grantee);
-        all.map(|((_, number), _)| (TenantId((number >> 32) as u32), BucketId(*number as u32)))
+        all.map(|((_, number), ())| (TenantId((number >> 32) as u32), BucketId(*number as u32)))
     }
 
     /// The tuple with this key, as its expiry and condition.
