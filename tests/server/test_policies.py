@@ -111,6 +111,26 @@ def test_conditions_are_asked_of_the_request(world: World, name: str) -> None:
     assert code(bob.s3.list_objects_v2, Bucket=name, Prefix="public/") == "OK"
 
 
+def test_conditional_writes_can_be_required_as_amazon_documents_it(world: World, name: str) -> None:
+    """S3 User Guide, "Enforce conditional writes on Amazon S3 buckets", as an allow and as a deny."""
+    bob, put_object = world[1], "s3:PutObject"
+    conditional = allow(name, action=put_object, Condition={"Null": {"s3:if-none-match": "false"}})
+    in_parts = allow(name, action=put_object, Condition={"Bool": {"s3:ObjectCreationOperation": "false"}})
+    without = {"Null": {"s3:if-none-match": "true"}, "Bool": {"s3:ObjectCreationOperation": "true"}}
+    refused = allow(name, action=put_object, Condition=without) | {"Effect": "Deny"}
+    for number, statements in enumerate(([conditional, in_parts], [allow(name, action=put_object), refused])):
+        put(world, name, *statements)
+        place = {"Bucket": name, "Key": f"new/{number}"}
+        assert code(bob.s3.put_object, **place, Body=b"") == "AccessDenied"
+        assert code(bob.s3.put_object, **place, Body=b"", IfNoneMatch="*") == "OK"
+        upload = {"Bucket": name, "Key": f"parts/{number}"}
+        upload["UploadId"] = bob.s3.create_multipart_upload(**upload)["UploadId"]
+        etag = bob.s3.upload_part(**upload, PartNumber=1, Body=b"x")["ETag"]
+        whole = {"MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": etag}]}}
+        assert code(bob.s3.complete_multipart_upload, **upload, **whole) == "AccessDenied"
+        assert code(bob.s3.complete_multipart_upload, **upload, **whole, IfNoneMatch="*") == "OK"
+
+
 @pytest.mark.parametrize("written", ["{}/private/a", "/{}/private/a"])
 def test_a_copy_has_one_source_however_it_is_written(world: World, name: str, written: str) -> None:
     ann = world[0]

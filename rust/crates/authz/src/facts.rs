@@ -7,7 +7,7 @@ use std::cell::OnceCell;
 
 use panthera_base::TenantId;
 
-use crate::decision::{ObjectAccess, Question, Subject};
+use crate::decision::{Action, ObjectAccess, Question, Subject};
 use crate::error::AuthzError;
 use crate::identity::Identity;
 use crate::policy::{self, Facts, Key, Principal, Unavailable, Value};
@@ -124,6 +124,15 @@ impl<'a> QuestionFacts<'a> {
         Ok(())
     }
 
+    /// Whether `s3:PutObject` makes an object now: beginning an upload and sending a part of it do not, and take no
+    /// If-None-Match, so policies that require one spare them by this.
+    fn creation(&self, give: &mut dyn FnMut(Value<'_>)) {
+        if self.question.action == Action::PUT_OBJECT {
+            let asked = |name| self.question.request.query(name).is_some();
+            give(Value::Bool(!asked("uploads") && !asked("partNumber")));
+        }
+    }
+
     fn remaining_retention_days(&self, give: &mut dyn FnMut(Value<'_>)) -> Result<(), Unavailable> {
         let Some(until) = self.question.request.header("x-amz-object-lock-retain-until-date") else { return Ok(()) };
         let until = policy::moment_of(until).ok_or(Unavailable)?;
@@ -178,6 +187,7 @@ impl Facts for QuestionFacts<'_> {
                 let source = self.question.request.copy_source().map_err(|_| Unavailable)?;
                 source.into_iter().for_each(|source| give(Value::Text(&source)));
             }
+            Key::S3ObjectCreationOperation => self.creation(give),
             Key::S3ObjectLockRemainingRetentionDays => return self.remaining_retention_days(give),
             _ => {
                 if let Some(name) = query_of(key) {
