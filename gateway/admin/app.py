@@ -8,15 +8,20 @@ Everything else asks for HTTP Basic with an access key: of the root user, or, wh
 administrator.
 """
 
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.admin import accounts, audit, buckets, groups, identities, openapi, relations, schemas, shares, system
 from gateway.admin.operation import Access, AdminServices, Call, Operation, endpoint
 from gateway.admin.problems import HANDLERS
 from gateway.admin.shapes import Json, Shape
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def _described(_call: Call) -> Json:
@@ -48,9 +53,19 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
 
 
 def admin_app(services: AdminServices) -> Starlette:
-    """The application."""
-    routes = [Route(row.path, endpoint(row, services), methods=[row.method]) for row in OPERATIONS]
+    """The application: one route for a path, so that who asks by a wrong method is told every one it takes."""
+    paths: dict[str, dict[str, Endpoint]] = {}
+    for row in OPERATIONS:
+        paths.setdefault(row.path, {})[row.method] = endpoint(row, services)
+    routes = [Route(path, _by_method(found), methods=[*found]) for path, found in paths.items()]
     return Starlette(routes=routes, exception_handlers=HANDLERS)
+
+
+def _by_method(found: Mapping[str, Endpoint]) -> Endpoint:
+    async def serve(request: Request) -> Response:
+        return await found["GET" if request.method == "HEAD" else request.method](request)
+
+    return serve
 
 
 __all__ = ["OPERATIONS", "AdminServices", "admin_app"]

@@ -23,6 +23,15 @@ def get(url: str, **headers: str) -> tuple[int, bytes]:
         return error.code, error.read()
 
 
+def test_a_wrong_method_is_told_every_right_one(admin: Admin) -> None:
+    for path, allowed in (("/v1/groups", {"GET", "HEAD", "POST"}), ("/v1/keys/AKID", {"PATCH", "DELETE"})):
+        request = urllib.request.Request(admin.url + path, method="PUT")
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(request)
+        assert caught.value.code == 405
+        assert set(caught.value.headers["allow"].split(", ")) == allowed
+
+
 def test_health_and_metrics_need_no_credentials(admin: Admin) -> None:
     assert get(admin.url + "/health/live")[0] == 200
     assert get(admin.url + "/health/ready")[0] == 200
