@@ -101,7 +101,7 @@ def test_relations_and_bundles():
     assert [RELATIONS[n] for n in names.parse_relations("viewer", At.OBJECT)] == ["reader"]
     with pytest.raises(WordError, match=r"did you mean reader.*viewer, contributor, editor, owner"):
         names.parse_relations("readr", At.BUCKET)
-    with pytest.raises(WordError, match="that is an action. Relations give actions: reader reads"):
+    with pytest.raises(WordError, match=r"that is an action\. Relations give them: reader reads"):
         names.parse_relations("s3:GetObject", At.BUCKET)
     with pytest.raises(WordError, match="bundle of reader, lister: name one"):
         names.parse_relation("viewer")
