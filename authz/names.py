@@ -193,9 +193,7 @@ def parse_relations(text: str, at: At, words: Vocabulary = BUILT_IN) -> tuple[in
     known = [*bundles, *words.relations]
     near = did_you_mean(text.lower(), known)
     if text.lower().startswith("s3:"):
-        near = (
-            ": that is an action. Relations give actions: reader reads, writer writes, deleter deletes, lister lists."
-        )
+        near = ": that is an action. Relations give them: reader reads, writer writes, deleter deletes, lister lists."
     raise WordError(f"no relation is called {text!r}{near} There are {', '.join(known)}")
 
 
