@@ -293,7 +293,7 @@ impl Engine {
     /// The caches by name, with their hits and misses.
     pub fn caches(&self) -> [CacheRow; 2] {
         let Inner { verdicts, memo, .. } = &*self.inner;
-        [("verdicts", verdicts.counts.totals()), ("memberships", memo.counts.totals())]
+        [("verdicts", verdicts.counts.totals()), ("memberships", memo.totals())]
     }
 
     /// Sizes, for metrics and benchmarks.

@@ -10,7 +10,7 @@
 use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 
-use panthera_base::{CacheCounts, TenantId, Timestamp, UserId};
+use panthera_base::{TenantId, Timestamp, UserId};
 use panthera_meta::keys::{self, PrincipalOf, kind};
 use panthera_meta::records::{IdentityRecord, ManagedPolicyRecord, UserRecord};
 use panthera_meta::{Batch, Metastore, Op, Snapshot};
@@ -18,10 +18,12 @@ use panthera_meta::{Batch, Metastore, Op, Snapshot};
 use crate::decision::Subject;
 use crate::engine::{CacheRow, Engine, Moment};
 use crate::error::AuthzError;
+use crate::hash::SPREAD;
+use crate::kept::Kept;
 use crate::model::{Grantee, Kind};
 use crate::resolve::{Depends, Reached, memberships};
 use crate::root::Root;
-use crate::sync::{ArcSwapOption, AtomicU64, Guard, Ordering};
+use crate::sync::{AtomicU64, Guard, Ordering};
 
 /// Kinds of rows that identities are read from.
 const READ: [u8; 3] = [kind::USER, kind::IDENTITY, kind::MANAGED_POLICY];
@@ -152,25 +154,21 @@ pub struct Identities {
     engine: Engine,
     /// Counts changes of the rows that identities are read from.
     generation: AtomicU64,
-    users: Box<[ArcSwapOption<KeptIdentity>]>,
-    holders: Box<[ArcSwapOption<KeptHolding>]>,
-    user_counts: CacheCounts,
-    holder_counts: CacheCounts,
+    users: Kept<KeptIdentity>,
+    holders: Kept<KeptHolding>,
 }
 
 impl Identities {
     /// Over a store and the engine that knows who is in which group.
     pub fn new(meta: Arc<dyn Metastore>, engine: Engine) -> Self {
         let places = engine.inner.settings.identity_places;
-        let users = (0..places).map(|_| ArcSwapOption::empty()).collect();
-        let holders = (0..holder_places(places)).map(|_| ArcSwapOption::empty()).collect();
-        let (user_counts, holder_counts) = Default::default();
-        Self { meta, engine, generation: AtomicU64::new(0), users, holders, user_counts, holder_counts }
+        let (users, holders) = (Kept::new(places), Kept::new(holder_places(places)));
+        Self { meta, engine, generation: AtomicU64::new(0), users, holders }
     }
 
     /// The caches by name, with their hits and misses.
     pub fn caches(&self) -> [CacheRow; 2] {
-        [("identities", self.user_counts.totals()), ("policies", self.holder_counts.totals())]
+        [("identities", self.users.counts.totals()), ("policies", self.holders.counts.totals())]
     }
 
     /// Whether a batch changes rows that identities are read from.
@@ -200,23 +198,21 @@ impl Identities {
         let Subject::User { tenant, user, .. } = *subject else { return Ok(Held(Inner::Nobody)) };
         // Before the snapshot: an entry may be older than its stamp says, never newer.
         let generation = self.generation.load(Ordering::Acquire);
-        let place = self.users.get(spread(tenant.0, user.0) % self.users.len().max(1));
+        let hash = spread(tenant.0, user.0);
         let (_, memberships) = root.membership();
-        let fits = |kept: &Arc<KeptIdentity>| {
+        let fits = |kept: &KeptIdentity| {
             kept.user == (tenant, user)
                 && kept.generation == generation
                 && kept.memberships == memberships
                 && kept.depends.fits(kept.at, moment.now)
         };
-        if let Some(kept) = place.map(ArcSwapOption::load).filter(|kept| kept.as_ref().is_some_and(fits)) {
-            self.user_counts.hit();
+        if let Some(kept) = self.users.find(hash, fits) {
             return Ok(Held(Inner::Kept(kept)));
         }
-        self.user_counts.miss();
         let fresh = Arc::new(self.read((tenant, user), generation, moment)?);
         // What hung on a condition is another answer for the next request.
-        if let Some(place) = place.filter(|_| !fresh.depends.conditional) {
-            place.store(Some(Arc::clone(&fresh)));
+        if !fresh.depends.conditional {
+            self.users.put(hash, Arc::clone(&fresh), |kept| kept.user == (tenant, user));
         }
         Ok(Held(Inner::Fresh(fresh)))
     }
@@ -258,28 +254,25 @@ impl Identities {
         holder: (TenantId, PrincipalOf, u32),
         generation: u64,
     ) -> Result<Arc<Holding>, AuthzError> {
-        let place = self.holders.get(holder_spread(holder) % self.holders.len().max(1));
-        let kept = place.and_then(ArcSwapOption::load_full);
-        if let Some(kept) = kept.filter(|k| k.holder == holder && k.generation == generation) {
-            self.holder_counts.hit();
+        let hash = holder_spread(holder);
+        let kept = self.holders.find(hash, |kept| kept.holder == holder && kept.generation == generation);
+        if let Some(kept) = kept.as_ref().and_then(|kept| kept.as_ref()) {
             return Ok(Arc::clone(&kept.holding));
         }
-        self.holder_counts.miss();
         let holding = Arc::new(read_holding(snapshot, holder)?);
-        if let Some(place) = place {
-            place.store(Some(Arc::new(KeptHolding { holder, generation, holding: Arc::clone(&holding) })));
-        }
+        let fresh = Arc::new(KeptHolding { holder, generation, holding: Arc::clone(&holding) });
+        self.holders.put(hash, fresh, |kept| kept.holder == holder);
         Ok(holding)
     }
 }
 
 /// Spreads a number within a tenant over the places.
-fn spread(tenant: u32, number: u32) -> usize {
-    ((u64::from(tenant) << 32 | u64::from(number)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as usize
+fn spread(tenant: u32, number: u32) -> u64 {
+    (u64::from(tenant) << 32 | u64::from(number)).wrapping_mul(SPREAD) >> 40
 }
 
 /// The same for who holds policies: a user, a group and a role of one number are at three places.
-fn holder_spread((tenant, of, number): (TenantId, PrincipalOf, u32)) -> usize {
+fn holder_spread((tenant, of, number): (TenantId, PrincipalOf, u32)) -> u64 {
     spread(tenant.0 << 3 | of as u32, number)
 }
 
@@ -355,11 +348,11 @@ impl Engine {
 mod tests {
     use super::*;
 
-    /// Each takes the other's place at every request otherwise, and both are read from the store every time.
+    /// With another user in it, each takes the other's place at every request otherwise, and is read from the store every time.
     #[test]
-    fn a_user_and_a_group_of_one_number_do_not_share_a_place() {
+    fn a_user_and_a_group_of_one_number_do_not_share_a_pair() {
         let meets = |number: &u32| {
-            let place = |of| holder_spread((TenantId(1), of, *number)) % holder_places(IDENTITY_PLACES);
+            let place = |of| (holder_spread((TenantId(1), of, *number)) % holder_places(IDENTITY_PLACES) as u64) & !1;
             place(PrincipalOf::User) == place(PrincipalOf::Group)
         };
         assert!((1..1000).filter(meets).count() < 10);

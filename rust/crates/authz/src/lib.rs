@@ -27,6 +27,7 @@ mod facts;
 mod hash;
 mod identity;
 mod ids;
+mod kept;
 mod listing;
 mod load;
 mod log;

@@ -4,15 +4,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use panthera_base::{CacheCounts, TenantId, Timestamp};
+use panthera_base::{TenantId, Timestamp};
 
 use crate::condition::{Facts, Tri};
 use crate::error::AuthzError;
 use crate::hash::{BySpread, SPREAD};
 use crate::ids::{GROUPS_PER_SUBJECT, IdEdge, Ids};
+use crate::kept::Kept;
 use crate::model::{Grantee, Kind, bits};
 use crate::node::{QUALIFIED, Qualifier};
-use crate::sync::ArcSwapOption;
 
 /// Counts for allows.
 pub(crate) const ALLOW: u8 = 1;
@@ -306,12 +306,8 @@ impl Climb<'_> {
     }
 }
 
-/// Resolved subjects by number of the place. Direct-mapped: an entry is used only when it is the asked one and its
-/// stamp is the present one, so nothing ever has to be removed and no fill can be stale.
-pub(crate) struct Memo {
-    places: Box<[ArcSwapOption<Resolved>]>,
-    pub counts: CacheCounts,
-}
+/// Resolved subjects. An entry is used only when it is the asked one and its stamp is the present one.
+pub(crate) struct Memo(Kept<Resolved>);
 
 /// Places of the memo: a busy gateway's subjects of some minutes, at most about 16 MiB at a dozen groups each.
 pub(crate) const MEMO_PLACES: usize = 1 << 14;
@@ -319,13 +315,12 @@ pub(crate) const MEMO_PLACES: usize = 1 << 14;
 impl Memo {
     /// An empty one; with no places it never remembers.
     pub(crate) fn new(places: usize) -> Self {
-        let places = (0..places).map(|_| ArcSwapOption::empty()).collect();
-        Self { places, counts: CacheCounts::default() }
+        Self(Kept::new(places))
     }
 
-    fn place(&self, principal: Principal, tenant: TenantId) -> Option<&ArcSwapOption<Resolved>> {
-        let mixed = (principal.grantee.bits() ^ u64::from(tenant.0) << 17).wrapping_mul(SPREAD) >> 33;
-        self.places.get(mixed as usize % self.places.len().max(1))
+    /// Hits and misses.
+    pub(crate) fn totals(&self) -> (u64, u64) {
+        self.0.counts.totals()
     }
 
     /// Runs with the subject resolved, from memory or anew.
@@ -337,19 +332,15 @@ impl Memo {
         at: (Timestamp, &Facts),
         run: impl FnOnce(&Resolved) -> R,
     ) -> Result<R, AuthzError> {
-        let place = self.place(principal, tenant);
-        if let Some(place) = place {
-            let guard = place.load();
-            if let Some(known) = guard.as_ref().filter(|r| fits(r, ids.1, principal, tenant, at.0)) {
-                self.counts.hit();
-                return Ok(run(known));
-            }
+        let hash = hash_of(principal, tenant);
+        let known = self.0.find(hash, |r| fits(r, ids.1, principal, tenant, at.0));
+        if let Some(known) = known.as_ref().and_then(|known| known.as_ref()) {
+            return Ok(run(known));
         }
-        self.counts.miss();
         let resolved = Arc::new(resolve(ids.0, ids.1, principal, tenant, at.0, at.1)?);
         // What hung on a condition is another answer for the next request.
-        if let Some(place) = place.filter(|_| !resolved.depends.conditional) {
-            place.store(Some(Arc::clone(&resolved)));
+        if !resolved.depends.conditional {
+            self.0.put(hash, Arc::clone(&resolved), |r| r.principal == principal && r.tenant == tenant);
         }
         Ok(run(&resolved))
     }
@@ -362,14 +353,16 @@ impl Memo {
         tenant: TenantId,
         at: (Timestamp, &Facts),
     ) -> Result<Arc<Resolved>, AuthzError> {
-        let known = self.place(principal, tenant).and_then(|place| place.load_full());
-        if let Some(known) = known.filter(|r| fits(r, ids.1, principal, tenant, at.0)) {
-            self.counts.hit();
-            return Ok(known);
+        let known = self.0.find(hash_of(principal, tenant), |r| fits(r, ids.1, principal, tenant, at.0));
+        if let Some(known) = known.as_ref().and_then(|known| known.as_ref()) {
+            return Ok(Arc::clone(known));
         }
-        self.counts.miss();
         resolve(ids.0, ids.1, principal, tenant, at.0, at.1).map(Arc::new)
     }
+}
+
+fn hash_of(principal: Principal, tenant: TenantId) -> u64 {
+    (principal.grantee.bits() ^ u64::from(tenant.0) << 17).wrapping_mul(SPREAD) >> 33
 }
 
 fn fits(known: &Resolved, stamp: (u64, u64), principal: Principal, tenant: TenantId, now: Timestamp) -> bool {
