@@ -200,9 +200,8 @@ class Relations:
         when = self._facts(ask).value
         try:
             revision, verdicts = self.engine.check_keys(principal, permission, place, list(asked), when)
-        except (
-            UnicodeEncodeError
-        ):  # a key that is no UTF-8, as lone surrogates: the engine borrows texts and has no copy
+        except UnicodeEncodeError:
+            # A key that is no UTF-8 stands here as lone surrogates, which the engine cannot borrow as text.
             plain = [names.key_bytes(key) for key in asked]
             revision, verdicts = self.engine.check_keys(principal, permission, place, plain, when)
         return Bulk(tuple(map(bool, verdicts)), revision, token(self.engine, target.tenant, revision))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from running import ROOT_KEY, ROOT_SECRET, Server
 
 Make = Callable[..., Any]
@@ -32,6 +33,13 @@ class Answer:
     def code(self) -> str:
         """The code of an error document."""
         return self.body.decode().partition("<Code>")[2].partition("</Code>")[0]
+
+
+def code(call: Callable[..., Any], *words: Any, **arguments: Any) -> str:
+    """The code of the error that a client's call must end with."""
+    with pytest.raises(ClientError) as error:
+        call(*words, **arguments)
+    return str(error.value.response["Error"]["Code"])
 
 
 def ask(url: str, method: str = "GET", body: bytes | None = None, **headers: str) -> Answer:

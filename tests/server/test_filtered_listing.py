@@ -14,8 +14,8 @@ import boto3
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.exceptions import ClientError
 from running import PANTHERA, Server, running
+from sharing import code
 
 KEYS = [
     *(f"photos/{year}/{month:02}/{number}.jpg" for year in (2023, 2024) for month in (1, 2) for number in range(8)),
@@ -88,13 +88,6 @@ def listed(s3: Any, what: str, bucket: str, size: int = 1000, **words: Any) -> t
         keys += here
         prefixes += common
     return keys, prefixes
-
-
-def code(act: Callable[..., Any], **words: Any) -> str:
-    with pytest.raises(ClientError) as caught:
-        act(**words)
-    found: str = caught.value.response["Error"]["Code"]
-    return found
 
 
 def test_who_reads_a_folder_lists_the_bucket_and_sees_that_folder(site: Site, bucket: str) -> None:

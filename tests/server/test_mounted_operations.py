@@ -11,19 +11,12 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from sharing import User, ann, ask, people
+from sharing import User, ann, ask, code, people
 
 __all__ = ["ann", "people"]
 
 CAPS = ("view", "contribute", "edit")
 TAGS = [{"Key": "colour", "Value": "blue"}]
-
-
-def code(call: Callable[..., Any], *words: Any, **arguments: Any) -> str:
-    """The code of the error that the call must end with."""
-    with pytest.raises(ClientError) as error:
-        call(*words, **arguments)
-    return str(error.value.response["Error"]["Code"])
 
 
 class Partners:

@@ -13,19 +13,12 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from sharing import User, ann, people
+from sharing import User, ann, code, people
 
 __all__ = ["ann", "people"]
 
 _PART = 5 << 20
 """The least that AWS takes for a part that is not the last."""
-
-
-def code(call: Callable[..., Any], *words: Any, **arguments: Any) -> str:
-    """The code of the error that the call must end with."""
-    with pytest.raises(ClientError) as error:
-        call(*words, **arguments)
-    return str(error.value.response["Error"]["Code"])
 
 
 class Partners:

@@ -13,16 +13,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from running import ROOT_KEY, ROOT_SECRET
-from sharing import User, ann, ask, people
+from sharing import User, ann, ask, code, people
 
 __all__ = ["ann", "people"]
-
-
-def code(call: Callable[..., Any], *words: Any, **arguments: Any) -> str:
-    """The code of the error that the call must end with."""
-    with pytest.raises(ClientError) as error:
-        call(*words, **arguments)
-    return str(error.value.response["Error"]["Code"])
 
 
 def names(client: Any, bucket: str, **arguments: Any) -> list[str]:
