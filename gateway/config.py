@@ -220,7 +220,7 @@ class Config:
     audit_tenant_bytes: int = _setting(
         2 << 30,
         _size(0),
-        "Size at which the audit log of one tenant is full, whatever the others have; its last tenth as above. 0: no limit.",
+        "The same of one tenant's audit log, whatever the others have. 0: no limit.",
     )
     audit_keep_days: int = _setting(
         365, _between(0, 36_500), "Days after which audit entries are removed by themselves. 0: never."
