@@ -9,6 +9,7 @@ import json
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,16 +52,21 @@ class Remote:
                 content = answer.read()
         except urllib.error.HTTPError as error:
             raise _refused(error) from error
-        except (OSError, ValueError) as error:
-            raise RemoteError(f"no server answers at {self.url}: {error}") from error
-        return json.loads(content) if content else {}
+        except (OSError, HTTPException, ValueError) as error:
+            raise RemoteError(
+                f"no server answers at {self.url}: {str(error).strip() or type(error).__name__}"
+            ) from error
+        try:
+            return json.loads(content) if content else {}
+        except ValueError as error:
+            raise RemoteError(f"what answers at {self.url} is no admin API: {error}") from error
 
 
 def _refused(error: urllib.error.HTTPError) -> RemoteError:
     try:
         problem = json.loads(error.read())
         return RemoteError(str(problem["detail"]), problem)
-    except (ValueError, KeyError, TypeError):
+    except (OSError, HTTPException, ValueError, KeyError, TypeError):
         return RemoteError(f"the server answered {error.code}")
 
 

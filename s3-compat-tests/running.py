@@ -41,12 +41,18 @@ class Server:
     def kill(self) -> None:
         """SIGKILL, as a power cut of the process."""
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(timeout=STOP_TIMEOUT_S)
+        self._ended()
 
     def stop(self) -> int:
         """SIGTERM; the exit status."""
         self.process.terminate()
-        return self.process.wait(timeout=STOP_TIMEOUT_S)
+        return self._ended()
+
+    def _ended(self) -> int:
+        status = self.process.wait(timeout=STOP_TIMEOUT_S)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return status
 
 
 def start(data: Path, *words: str | Path, env: Mapping[str, str] | None = None, within: Sequence[str] = ()) -> Server:
