@@ -267,12 +267,13 @@ def test_what_is_left_of_a_share_of_many_is_counted(ann: Any) -> None:
         assert ask(url + key, range="bytes=1-").code == "AccessDenied"
 
 
-def watched(user: User) -> Iterator[bytes]:
-    """What the stream of changes says, line by line, until it ends."""
+def watched(user: User, began: threading.Event) -> Iterator[bytes]:
+    """What the stream of changes says, line by line, until it ends; `began` is set when the server has answered."""
     at = urlsplit(user.server.admin)
     connection = http.client.HTTPConnection(at.hostname or "", at.port, timeout=30)
     connection.request("GET", "/v1/relations/watch", headers={"authorization": basic(user.key, user.secret)})
     answer = connection.getresponse()
+    began.set()
     while line := answer.readline():
         yield line
 
@@ -280,17 +281,18 @@ def watched(user: User) -> Iterator[bytes]:
 def test_who_is_removed_watches_no_longer(ann: Any, people: Callable[..., User]) -> None:
     carl = people("acme", "carl", admin=True)
     lines: list[bytes] = []
-    thread = threading.Thread(target=lambda: lines.extend(watched(carl)))
+    began = threading.Event()
+    thread = threading.Thread(target=lambda: lines.extend(watched(carl, began)))
     thread.start()
-    time.sleep(0.3)
+    assert began.wait(timeout=30)
     grant(ann, "user:carl", ("reader",), f"s3://{ann.bucket}/before/")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not any(b"/before/" in line for line in lines) and time.monotonic() < deadline:
         time.sleep(0.05)
     root = User(ann.server, "default", "root", ROOT_KEY, ROOT_SECRET, None)
     root.admin("DELETE", f"/v1/keys/{carl.key}")
     grant(ann, "user:carl", ("reader",), f"s3://{ann.bucket}/after/")
-    thread.join(timeout=10)
+    thread.join(timeout=30)
     assert not thread.is_alive(), "the stream ends"
     assert any(b"/before/" in line for line in lines) and not any(b"/after/" in line for line in lines)
 

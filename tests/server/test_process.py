@@ -101,9 +101,10 @@ def test_a_signal_drains_what_runs_and_exits_0(tmp_path: Path, make_client: Make
     )
     with socket.create_connection((host, int(port))) as connection:
         path = url.removeprefix(server.url)
-        head = f"PUT {path} HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: 10\r\n\r\nhello"
+        head = f"PUT {path} HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n"
         connection.sendall(head.encode())
-        time.sleep(0.3)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 100"), "the request is not being served yet"
+        connection.sendall(b"hello")
         server.process.send_signal(number)
         time.sleep(0.3)
         connection.sendall(b"world")
@@ -294,13 +295,14 @@ def test_a_blocked_python_does_not_slow_a_single_get(tmp_path: Path, make_client
 def test_a_full_control_queue_says_slow_down_at_once_and_a_late_answer_is_an_error(
     tmp_path: Path, make_client: Make
 ) -> None:
-    with blockable(tmp_path, "--control-queue", "2", "--control-deadline-s", "2") as url:
+    with blockable(tmp_path, "--control-queue", "2", "--control-deadline-s", "6") as url:
         make_client(url).create_bucket(Bucket="bucket")
         codes: list[str] = []
+        clients = [make_client(url) for _ in range(3)]
 
         def ask() -> None:
             try:
-                make_client(url).get_bucket_location(Bucket="bucket")
+                clients.pop().get_bucket_location(Bucket="bucket")
                 codes.append("answered")
             except ClientError as error:
                 codes.append(error.response["Error"]["Code"])
@@ -308,10 +310,10 @@ def test_a_full_control_queue_says_slow_down_at_once_and_a_late_answer_is_an_err
         waiting = [threading.Thread(target=ask) for _ in range(2)]
         for thread in waiting:
             thread.start()
-        time.sleep(0.7)
+        time.sleep(2)  # both are waiting by then, and none of them for six seconds
         refused = threading.Thread(target=ask)
         refused.start()
-        refused.join(1.5)
+        refused.join(3)
         assert codes == ["SlowDown"]
         for thread in waiting:
             thread.join(60)
