@@ -216,7 +216,8 @@ def delete_bucket(call: Call) -> Answer:
     name = call.bucket.encode()
     fields = (("BucketName", call.bucket),)
     contents = [keys.bucket_rows(kind, number) for kind in (keys.OBJECT, keys.VERSION)]
-    leftovers = (keys.UPLOAD, keys.PART, keys.NULL_VERSION, keys.DOCUMENT, keys.TALLY, keys.MOUNT)
+    uploads = (keys.UPLOAD, keys.UPLOAD_THROUGH, keys.PART)
+    leftovers = (*uploads, keys.NULL_VERSION, keys.DOCUMENT, keys.TALLY, keys.MOUNT)
 
     def attempt() -> Answer:
         value = call.store.get(keys.bucket(name))

@@ -29,6 +29,7 @@ OBJECT: Final = b"o"
 VERSION: Final = b"v"
 NULL_VERSION: Final = b"z"
 UPLOAD: Final = b"u"
+UPLOAD_THROUGH: Final = b"w"
 PART: Final = b"p"
 AUDIT: Final = b"j"
 GROUP: Final = b"g"
@@ -203,6 +204,12 @@ def null_version(bucket_number: int, key: bytes) -> bytes:
 def upload(bucket_number: int, key: bytes, ordinal: int) -> bytes:
     """`u | bucket | esc(key) | ordinal`: oldest first."""
     return UPLOAD + _u32(bucket_number) + escape(key) + _u64(ordinal)
+
+
+def upload_through(bucket_number: int, share_number: int, tenant_number: int, key: bytes, ordinal: int) -> bytes:
+    """`w | bucket | share | bearer's tenant | esc(key) | ordinal`: finds an upload that came through a mount."""
+    numbers = _u32(bucket_number) + _u32(share_number) + _u32(tenant_number)
+    return UPLOAD_THROUGH + numbers + escape(key) + _u64(ordinal)
 
 
 def part(bucket_number: int, upload_ordinal: int, number: int) -> bytes:

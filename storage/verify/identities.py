@@ -8,7 +8,7 @@ from storage.verify.accounts import Catalog, scanned, shown
 from storage.verify.directory import Rows
 from storage.verify.identity_rows import BOUNDARY, POLICY, USER, Attachment, Owner
 from storage.verify.report import Report
-from storage.verify.rows import BadRow
+from storage.verify.rows import BadRow, check_mark
 
 
 def check_identities(stored: Rows, catalog: Catalog, report: Report) -> None:
@@ -69,7 +69,7 @@ class _Identities:
         for key, value in scanned(self.stored, b"a", self.report):
             try:
                 attachment = identity_rows.read_attachment_key(key)
-                identity_rows.check_mark(value)
+                check_mark(value)
             except BadRow as bad:
                 self.report.problem(f"row {shown(key)}", str(bad))
                 continue

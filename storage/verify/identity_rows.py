@@ -117,11 +117,6 @@ def check_managed_policy(data: bytes) -> None:
     _need(found.get(2) and found.get(3), "has no document or no compiled form")
 
 
-def check_mark(data: bytes) -> None:
-    """The value of an `a` row."""
-    _need(data == b"\x01", "is not a mark of version 1")
-
-
 def _behind(data: bytes, size: int) -> tuple[bytes, bytes]:
     """Bytes behind their length of so many bytes, and what follows."""
     end = size + int.from_bytes(data[:size], "little")

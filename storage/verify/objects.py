@@ -41,17 +41,30 @@ class Objects:
     _count: Counter[tuple[int, int]] = field(default_factory=Counter)
     _bytes: Counter[tuple[int, int]] = field(default_factory=Counter)
     _uploads: set[tuple[int, int]] = field(default_factory=set)
+    _through: set[bytes] = field(default_factory=set)
+    """The `w` rows that there should be."""
 
     def check(self) -> None:
         """Everything."""
         self._total = self._tallied_bytes()
-        for kind, check in ((b"o", self._object), (b"u", self._upload), (b"p", self._part), (b"z", self._null)):
+        checks = (
+            (b"o", self._object),
+            (b"u", self._upload),
+            (b"w", self._finder),
+            (b"p", self._part),
+            (b"z", self._null),
+        )
+        for kind, check in checks:
             for key, value in scanned(self.stored, kind, self.report):
                 try:
                     bucket = self._bucket(key)
                     check(key, value, bucket)
                 except rows.BadRow as bad:
                     self.report.problem(f"row {shown(key)}", str(bad))
+        for finder in sorted(self._through):
+            self.report.problem(
+                f"row {shown(finder)}", "is missing: its upload is not listed behind the mount it came through"
+            )
         self._versions()
         self._tallies()
 
@@ -107,6 +120,15 @@ class Objects:
             self.report.problem(where, "has another ordinal in its record")
         self._owner(where, row)
         self._uploads.add((bucket, ordinal))
+        if (way := rows.came_through(row)) is not None:
+            self._through.add(row_keys.upload_through_key(bucket, *way, name, ordinal))
+
+    def _finder(self, key: bytes, value: bytes, _bucket: int) -> None:
+        """A row that finds an upload; each is met once."""
+        rows.check_mark(value)
+        if key not in self._through:
+            self.report.problem(f"row {shown(key)}", "finds no upload that came through a mount")
+        self._through.discard(key)
 
     def _part(self, key: bytes, value: bytes, bucket: int) -> None:
         ordinal, number = row_keys.part_of(key)

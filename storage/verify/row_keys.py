@@ -8,7 +8,7 @@ from typing import Final
 from storage.verify.rows import BadRow
 
 _ORDINAL_MOST: Final = (1 << 64) - 1
-KINDS: Final = b"mTnUNkC@iPabBfctovzuprlSgGeEshdMj"
+KINDS: Final = b"mTnUNkC@iPabBfctovzuwprlSgGeEshdMj"
 
 
 def u32(number: int) -> bytes:
@@ -44,6 +44,11 @@ def upload_of(row: bytes) -> tuple[bytes, int]:
     """Object key and ordinal of a `u` row."""
     key, rest = split_esc(row[5:])
     return key, _number(rest, 8)
+
+
+def upload_through_key(bucket: int, share: int, tenant: int, key: bytes, ordinal: int) -> bytes:
+    """The key of a `w` row."""
+    return b"w" + u32(bucket) + u32(share) + u32(tenant) + esc(key) + ordinal.to_bytes(8, "big")
 
 
 def null_of(row: bytes) -> bytes:

@@ -246,6 +246,12 @@ def read_upload(data: bytes) -> ObjectRow:
     return row
 
 
+def came_through(row: ObjectRow) -> tuple[int, int] | None:
+    """The share, and its bearer's tenant, of an upload that came through a mount."""
+    section = row.sections.get(34)
+    return None if section is None else struct.unpack("<II", section[:8])
+
+
 @dataclass(frozen=True, slots=True)
 class PartRow:
     """A `p` row."""
@@ -416,6 +422,11 @@ def read_counters(data: bytes, count: int) -> tuple[int, ...]:
     """A counter row with so many numbers."""
     _need(len(data) == 8 * count, f"is not {8 * count} bytes long")
     return struct.unpack(f"<{count}q", data)
+
+
+def check_mark(data: bytes) -> None:
+    """The value of an `a` or a `w` row: the key says everything."""
+    _need(data == b"\x01", "is not a mark of version 1")
 
 
 def framed(data: bytes, shape: struct.Struct) -> tuple[tuple[int, ...], Sections]:

@@ -150,6 +150,7 @@ def test_deleting_removes_every_row_of_the_bucket_and_of_no_other(world: World) 
     world.call("PutBucketTagging", "bucket", body=tagging)
     open_upload = [
         put(keys.upload(number, b"k", 5), b"\1upload"),
+        put(keys.upload_through(number, 2, 3, b"k", 5), b"\1"),
         put(keys.part(number, 5, 1), b"\1part"),
         put(keys.tally(number, keys.TallyOf.PARTS), bytes(16)),
     ]

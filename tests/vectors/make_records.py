@@ -267,6 +267,7 @@ KEYS: list[tuple[str, list[Any]]] = [
     ("canonical_id", [bytes(range(32))]),
     ("email", ["Änna@Example.com".encode(), 66051]),
     ("audit", [258, NOW, 2**64 - 2]),
+    ("upload_through", [1, 258, 66051, b"a\0b", NOW]),
 ]
 VALUES: list[tuple[str, list[Any]]] = [
     ("encode_id", [66051]),

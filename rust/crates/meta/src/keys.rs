@@ -33,6 +33,7 @@ pub mod kind {
     pub const VERSION: u8 = b'v';
     pub const NULL_VERSION: u8 = b'z';
     pub const UPLOAD: u8 = b'u';
+    pub const UPLOAD_THROUGH: u8 = b'w';
     pub const PART: u8 = b'p';
     pub const AUDIT: u8 = b'j';
     pub const SHARE: u8 = b's';
@@ -208,6 +209,14 @@ pub fn upload(bucket: BucketId, key: &[u8], ordinal: Ordinal) -> Vec<u8> {
     out
 }
 
+/// `w | bucket | share | bearer's tenant | esc(key) | ordinal`: finds an upload that came through a mount.
+pub fn upload_through(bucket: BucketId, share: u32, tenant: TenantId, key: &[u8], ordinal: Ordinal) -> Vec<u8> {
+    let mut out = through(bucket, share, tenant);
+    escape(key, &mut out);
+    out.extend_from_slice(&ordinal.0.to_be_bytes());
+    out
+}
+
 /// `p | bucket | upload | part number`.
 pub fn part(bucket: BucketId, upload: Ordinal, number: u16) -> Vec<u8> {
     join(kind::PART, &[&bucket.0.to_be_bytes(), &upload.0.to_be_bytes(), &number.to_be_bytes()])
@@ -318,6 +327,13 @@ pub fn upload_prefix_range(bucket: BucketId, prefix: &[u8]) -> Range<Vec<u8>> {
     prefix_range(escaped_prefix(kind::UPLOAD, bucket, prefix))
 }
 
+/// The `w` rows of a share and one tenant's bearers, of the keys that begin with the prefix.
+pub fn upload_through_prefix_range(bucket: BucketId, share: u32, tenant: TenantId, prefix: &[u8]) -> Range<Vec<u8>> {
+    let mut out = through(bucket, share, tenant);
+    escape_open(prefix, &mut out);
+    prefix_range(out)
+}
+
 /// The open uploads of one key, oldest first. Its end is where the next key's rows begin.
 pub fn uploads_of(bucket: BucketId, key: &[u8]) -> Range<Vec<u8>> {
     prefix_range(escaped(kind::UPLOAD, bucket, key))
@@ -425,6 +441,11 @@ fn join(kind: u8, pieces: &[&[u8]]) -> Vec<u8> {
         out.extend_from_slice(piece);
     }
     out
+}
+
+fn through(bucket: BucketId, share: u32, tenant: TenantId) -> Vec<u8> {
+    let numbers = [bucket.0, share, tenant.0].map(u32::to_be_bytes);
+    join(kind::UPLOAD_THROUGH, &[numbers.as_flattened()])
 }
 
 /// ASCII only is folded: what a letter's lower case is elsewhere is for no two languages the same.

@@ -57,6 +57,13 @@ fn golden_keys() {
             "version" => keys::version(bucket(), &bytes(1), Ordinal(number(2))),
             "null_version" => keys::null_version(bucket(), &bytes(1)),
             "upload" => keys::upload(bucket(), &bytes(1), Ordinal(number(2))),
+            "upload_through" => keys::upload_through(
+                bucket(),
+                number(1) as u32,
+                TenantId(number(2) as u32),
+                &bytes(3),
+                Ordinal(number(4)),
+            ),
             "part" => keys::part(bucket(), Ordinal(number(1)), number(2) as u16),
             "share" => keys::share(tenant(), number(1) as u32),
             "share_secret" => keys::share_secret(&bytes(0).try_into().unwrap()),
@@ -94,6 +101,8 @@ proptest! {
         let upload = |k: &[u8], n| keys::upload(bucket, k, Ordinal(n));
         prop_assert_eq!(version(&a, x).cmp(&version(&b, y)), a.cmp(&b).then(y.cmp(&x)), "versions: newest first");
         prop_assert_eq!(upload(&a, x).cmp(&upload(&b, y)), a.cmp(&b).then(x.cmp(&y)), "uploads: oldest first");
+        let through = |k: &[u8], n| keys::upload_through(bucket, 1, TenantId(2), k, Ordinal(n));
+        prop_assert_eq!(through(&a, x).cmp(&through(&b, y)), upload(&a, x).cmp(&upload(&b, y)), "as the uploads");
         prop_assert_eq!(keys::object(bucket, &a).cmp(&keys::object(bucket, &b)), a.cmp(&b));
     }
 
@@ -126,6 +135,11 @@ proptest! {
         let upload = keys::upload(theirs, &key, Ordinal(n));
         prop_assert_eq!(keys::upload_prefix_range(mine, &prefix).contains(&upload), inside);
         prop_assert_eq!(keys::uploads_of(mine, &prefix).contains(&upload), prefix == key && mine == theirs);
+        for (share, tenant) in [(1, 2), (2, 1), (1, 1)] {
+            let row = keys::upload_through(theirs, share, TenantId(tenant), &key, Ordinal(n));
+            let range = keys::upload_through_prefix_range(mine, 1, TenantId(2), &prefix);
+            prop_assert_eq!(range.contains(&row), inside && (share, tenant) == (1, 2));
+        }
         let part = keys::part(theirs, Ordinal(n), 5);
         prop_assert!(keys::part_range(theirs, Ordinal(n)).contains(&part));
         prop_assert!(!keys::part_range(theirs, Ordinal(n ^ 1)).contains(&part));
@@ -168,6 +182,7 @@ fn the_longest_s3_key_fits_every_row() {
         keys::version(BucketId(1), &key, Ordinal(1)),
         keys::null_version(BucketId(1), &key),
         keys::upload(BucketId(1), &key, Ordinal(1)),
+        keys::upload_through(BucketId(1), 1, TenantId(1), &key, Ordinal(1)),
     ] {
         assert!(row.len() <= KEY_LIMIT);
     }

@@ -50,12 +50,12 @@ pub fn decode_document(bytes: &[u8]) -> Result<&[u8], RecordError> {
     Fields::new("document", bytes, 1).map(|_| &bytes[1..])
 }
 
-/// The value of `a` rows: the key says everything.
+/// The value of `a` and `w` rows: the key says everything.
 pub fn encode_mark() -> Vec<u8> {
     vec![VERSION]
 }
 
-/// Reads the value of `a` rows.
+/// Reads the value of `a` and `w` rows.
 pub fn decode_mark(bytes: &[u8]) -> Result<(), RecordError> {
     exact("mark", bytes, 1).map(drop)
 }

@@ -86,18 +86,12 @@ impl Gate {
 
     /// Goes on behind a key that is hidden for another reason than the caller's rights. It costs a seek all the same.
     pub fn pass(&mut self, to: Vec<u8>) -> Look {
-        if self.spend() {
-            return Look::Skip(to);
+        if self.left == 0 {
+            self.stopped = Some(to);
+            return Look::End;
         }
-        self.stopped = Some(to);
-        Look::End
-    }
-
-    /// Whether a row that is not shown may still be looked at: it counts for a seek.
-    pub fn spend(&mut self) -> bool {
-        let enough = self.left == 0;
-        self.left = self.left.saturating_sub(1);
-        !enough
+        self.left -= 1;
+        Look::Skip(to)
     }
 
     /// Where the listing goes on when it worked enough before it had seen everything. It comes out of the caller's

@@ -18,7 +18,7 @@ mod versions;
 use std::sync::Arc;
 
 use panthera_base::limits::PAGE_KEYS;
-use panthera_base::{ErrorCode, Ordinal, S3Error, S3Result, Timestamp};
+use panthera_base::{ErrorCode, S3Error, S3Result, Timestamp};
 use panthera_meta::records::{BucketRecord, ObjectView, storage_class, tag};
 use panthera_meta::{KEY_LIMIT, MetaError, Snapshot, Step, keys};
 use panthera_wire::checksum::{Algorithm, ChecksumType};
@@ -74,11 +74,6 @@ impl ObjectService {
         Ok(self.sealer(call)?.marker(stopped))
     }
 
-    /// The same, from behind an upload.
-    fn mark_within(&self, call: &Call, key: &[u8], upload: Ordinal) -> S3Result<String> {
-        Ok(self.sealer(call)?.marker_within(key, upload))
-    }
-
     fn owners<'s>(&self, snapshot: &'s dyn Snapshot, bucket: &BucketRecord) -> Owners<'s> {
         Owners::new(snapshot, bucket)
     }
@@ -126,7 +121,7 @@ impl<'c> Params<'c> {
             _ if self.limit == 0 => Start::Nowhere,
             Position::After(name) if name.is_empty() => Start::At(self.prefix.into()),
             Position::After(name) => self.filter().after(name),
-            Position::At(key) | Position::Within(key, _) => self.filter().at(key),
+            Position::At(key) => self.filter().at(key),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Listings through a mount: what lies in the share's bucket and is not for the importer costs no more than a page may.
+//! Listings through a mount: what lies in the share's bucket and is not for the importer changes nothing of a page.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use panthera_base::{BucketId, Ordinal, OrdinalSource, SystemClock, TenantId, Tim
 use panthera_meta::memory::Memory;
 use panthera_meta::records::{
     BucketRecord, MountRecord, ShareRecord, TenantRecord, ThroughShare, UploadRecord, UserRecord, Versioning,
+    encode_mark,
 };
 use panthera_meta::{Batch, keys};
 
@@ -20,6 +21,8 @@ const SHARER: TenantId = TenantId(2);
 const SHARED: BucketId = BucketId(9);
 const CREATOR: UserId = UserId(6);
 const SHARE: u32 = 1;
+/// How the importer's own uploads came.
+const OWN: ThroughShare = ThroughShare { share: SHARE, tenant: TENANT, user: OWNER };
 
 /// The scene's bucket with `mount/` mounted on `pub/` of another tenant's, in which there are the uploads.
 struct Mounted {
@@ -28,7 +31,7 @@ struct Mounted {
 }
 
 impl Mounted {
-    fn new(uploads: impl Iterator<Item = (String, u64, bool)>) -> Self {
+    fn new(uploads: impl IntoIterator<Item = (String, u64, Option<ThroughShare>)>) -> Self {
         let mut scene = Scene::over(Arc::new(Memory::new()), Versioning::Never);
         scene.bucket.mounts = 1;
         let mut batch = Batch::default();
@@ -50,10 +53,13 @@ impl Mounted {
         batch.put(keys::tenant(SHARER), TenantRecord { id: SHARER, ..TenantRecord::default() }.encode());
         let creator = UserRecord { id: CREATOR, tenant: SHARER, tenant_admin: true, ..UserRecord::default() };
         batch.put(keys::user(CREATOR), creator.encode());
-        for (key, id, own) in uploads {
-            let way = ThroughShare { share: SHARE, tenant: TENANT, user: OWNER };
-            let upload = UploadRecord { object: record(id), through: own.then_some(way), ..UploadRecord::default() };
+        for (key, id, through) in uploads {
+            let upload = UploadRecord { object: record(id), through, ..UploadRecord::default() };
             batch.put(keys::upload(SHARED, key.as_bytes(), Ordinal(id)), upload.encode());
+            if let Some(way) = through {
+                let row = keys::upload_through(SHARED, way.share, way.tenant, key.as_bytes(), Ordinal(id));
+                batch.put(row, encode_mark());
+            }
         }
         scene.commit(&batch);
         let engine = Engine::open(Arc::new(Memory::new()), Settings::default()).expect("an engine");
@@ -66,13 +72,17 @@ impl Mounted {
         Self { scene, service: service.expect("a service") }
     }
 
-    fn page(&self, query: &[(&str, &str)]) -> Page {
+    fn document(&self, query: &[(&str, &str)]) -> String {
         let mut call = self.scene.call(NativeOp::ListMultipartUploads, b"");
         call.query = Query(query.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect());
         match self.service.list_page(call).expect("a listing").body {
-            ReplyBody::Bytes(text) => Page::read(std::str::from_utf8(&text).expect("UTF-8")),
+            ReplyBody::Bytes(text) => String::from_utf8(text.to_vec()).expect("UTF-8"),
             _ => panic!("a listing is whole"),
         }
+    }
+
+    fn page(&self, query: &[(&str, &str)]) -> Page {
+        Page::read(&self.document(query))
     }
 
     /// The page after one that shows nothing.
@@ -86,43 +96,73 @@ impl Mounted {
 }
 
 #[test]
-fn a_page_looks_at_so_many_uploads_of_others_and_the_next_goes_on_behind_them() {
-    let many = SEEKS as u64;
-    let others = |count: u64| (0..count).map(|n| ("pub/theirs".to_owned(), 10 + n, false));
-    let own = [("pub/theirs".to_owned(), 10 + 3 * many, true), ("pub/z".to_owned(), 9, true)];
-    let shown = [b"mount/theirs".to_vec(), b"mount/z".to_vec()];
-
-    let page = Mounted::new(others(many).chain(own.clone())).page(&[]);
-    assert_eq!(page.names("Upload"), shown, "as many as a page may look at");
-    assert!(!page.truncated());
-
-    // All under one key: going on by keys alone would go on for ever.
-    let mounted = Mounted::new(others(2 * many + 5).chain(own));
-    let second = mounted.next(&mounted.page(&[]), &[]);
-    let third = mounted.next(&second, &[]);
-    assert_eq!(third.names("Upload"), shown);
-    assert!(!third.truncated());
+fn what_others_upload_there_changes_not_a_byte() {
+    let own = [("pub/in/z", 9), ("pub/theirs", 7), ("pub/theirs", u64::MAX), ("pub/z", 9)];
+    let own = || own.map(|(key, id)| (key.to_owned(), id, Some(OWN)));
+    // The owner's, those of other bearers of the share, and what the importer did through another share: more than any
+    // page looks at, before, under and behind the importer's keys.
+    let ways = [
+        None,
+        Some(ThroughShare { tenant: TenantId(77), ..OWN }),
+        Some(ThroughShare { share: SHARE + 1, ..OWN }),
+        Some(ThroughShare { share: SHARE + 1, tenant: TenantId(77), ..OWN }),
+    ];
+    let others = (0..=4 * SEEKS as u64).map(|n| {
+        let key = ["pub/a", "pub/in/theirs", "pub/theirs", "pub/zz"][n as usize / 4 % 4];
+        (key.to_owned(), 10 + n, ways[n as usize % 4])
+    });
+    let (alone, beside) = (Mounted::new(own()), Mounted::new(others.chain(own())));
+    let none = Mounted::new([]);
+    for query in [
+        &[][..],
+        &[("max-uploads", "1")],
+        &[("delimiter", "/")],
+        &[("delimiter", "/"), ("prefix", "mount/")],
+        &[("prefix", "mount/theirs")],
+        &[("prefix", "mount/none")],
+        &[("key-marker", "mount/theirs"), ("upload-id-marker", &Ordinal(8).to_wire())],
+        &[("key-marker", "mount/in/z")],
+    ] {
+        assert_eq!(alone.document(query), beside.document(query), "{query:?}");
+        assert!(none.page(query).names("Upload").is_empty());
+    }
+    let names = ["in/z", "theirs", "theirs", "z"].map(|name| format!("mount/{name}").into_bytes());
+    let page = beside.page(&[]);
+    assert!(page.names("Upload") == names && !page.truncated());
+    let after = beside.page(&[("key-marker", "mount/theirs"), ("upload-id-marker", &Ordinal(8).to_wire())]);
+    assert_eq!(after.names("Upload"), names[2..]);
+    let folders = beside.page(&[("delimiter", "/"), ("prefix", "mount/")]);
+    assert_eq!(folders.names("CommonPrefixes"), [b"mount/in/".to_vec()]);
 }
 
 #[test]
-fn a_prefix_of_which_nothing_was_shown_yet_is_shown_on_the_next_page() {
-    let others = (0..=SEEKS as u64).map(|n| ("pub/in/theirs".to_owned(), 10 + n, false));
-    let mounted = Mounted::new(others.chain([("pub/in/z".to_owned(), 9, true)]));
-    let query = [("delimiter", "/"), ("prefix", "mount/")];
-    let page = mounted.next(&mounted.page(&query), &query);
-    assert_eq!(page.names("CommonPrefixes"), [b"mount/in/".to_vec()]);
+fn another_tenants_mount_of_the_share_shows_that_tenants_uploads() {
+    let other = ThroughShare { tenant: TenantId(TENANT.0 + 256), ..OWN };
+    let uploads = [("pub/a", Some(other)), ("pub/b", Some(OWN)), ("pub/c", None), ("put/d", Some(OWN))];
+    let mounted = Mounted::new(uploads.map(|(key, way)| (key.to_owned(), 9, way)));
+    assert_eq!(mounted.page(&[]).names("Upload"), [b"mount/b".to_vec()]);
+}
+
+#[test]
+fn a_row_that_finds_nothing_is_no_empty_page() {
+    let mounted = Mounted::new([("pub/a".to_owned(), 9, Some(OWN))]);
+    let mut batch = Batch::default();
+    batch.delete(keys::upload(SHARED, b"pub/a", Ordinal(9)));
+    mounted.scene.commit(&batch);
+    let call = mounted.scene.call(NativeOp::ListMultipartUploads, b"");
+    assert!(mounted.service.list_page(call).is_err());
 }
 
 #[test]
 fn names_that_no_request_could_name_are_not_shown() {
     let (fits, long) = (format!("pub/{}", "k".repeat(1018)), format!("pub/{}", "l".repeat(1019)));
-    let uploads = [(fits.clone(), 9, true), (long, 9, true), ("pub/z".to_owned(), 9, true)];
+    let uploads = [(fits.clone(), 9, Some(OWN)), (long, 9, Some(OWN)), ("pub/z".to_owned(), 9, Some(OWN))];
     // Both are fine names where they lie.
-    let names = Mounted::new(uploads.into_iter()).page(&[]).names("Upload");
+    let names = Mounted::new(uploads).page(&[]).names("Upload");
     assert_eq!(names, [fits.replace("pub/", "mount/").into_bytes(), b"mount/z".to_vec()]);
 
-    let many = (0..=SEEKS).map(|n| (format!("pub/{}{n:07}", "l".repeat(1012)), 9, true));
-    let mounted = Mounted::new(many.chain([("pub/z".to_owned(), 9, true)]));
+    let many = (0..=SEEKS).map(|n| (format!("pub/{}{n:07}", "l".repeat(1012)), 9, Some(OWN)));
+    let mounted = Mounted::new(many.chain([("pub/z".to_owned(), 9, Some(OWN))]));
     let page = mounted.next(&mounted.page(&[]), &[]);
     assert_eq!(page.names("Upload"), [b"mount/z".to_vec()]);
     assert!(!page.truncated());

@@ -8,7 +8,7 @@ use panthera_wire::xml::Writer;
 use super::folder;
 use super::gate::{Gate, Look};
 use super::owners::Owners;
-use super::segments::{OBJECTS, Segment};
+use super::segments::{Rows, Segment};
 use super::skip::{Page, Place, Start, beyond};
 use super::token::{self, Position};
 use super::{Body, Params, put_version, scan, seek};
@@ -116,7 +116,7 @@ impl ObjectService {
         let Start::At(start) = params.start(position) else {
             return Ok(Listed::nothing(params.limit));
         };
-        let segments = self.segments(&*snapshot, call, params, &mut gate, (&OBJECTS, &start))?;
+        let segments = self.segments(&*snapshot, call, params, &mut gate, (Rows::Objects, &start))?;
         let filler = Filler {
             params,
             owner: call.bucket.owner,

@@ -21,18 +21,33 @@ use crate::api::{Call, Window};
 use crate::service::ObjectService;
 
 /// The rows of a listing.
-pub(super) struct Rows {
-    /// Those of the keys that begin with a prefix.
-    range: fn(BucketId, &[u8]) -> Range<Vec<u8>>,
-    /// Amazon's name of the right to list them.
-    action: Action,
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// Current objects.
+    Objects,
+    /// Open uploads. Behind a mount the rows that find those which came by it: what others upload costs nothing there,
+    /// and so tells nothing.
+    Uploads,
 }
 
-/// Current objects.
-pub(super) const OBJECTS: Rows = Rows { range: keys::object_prefix_range, action: Action::LIST_BUCKET };
-/// Open uploads.
-pub(super) const UPLOADS: Rows =
-    Rows { range: keys::upload_prefix_range, action: Action::LIST_BUCKET_MULTIPART_UPLOADS };
+impl Rows {
+    /// Amazon's name of the right to list them.
+    fn action(self) -> Action {
+        match self {
+            Self::Objects => Action::LIST_BUCKET,
+            Self::Uploads => Action::LIST_BUCKET_MULTIPART_UPLOADS,
+        }
+    }
+
+    /// Those of the keys that begin with a prefix, of a bucket or behind a mount.
+    fn range(self, bucket: BucketId, mount: Option<ThroughShare>, prefix: &[u8]) -> Range<Vec<u8>> {
+        match (self, mount) {
+            (Self::Objects, _) => keys::object_prefix_range(bucket, prefix),
+            (Self::Uploads, None) => keys::upload_prefix_range(bucket, prefix),
+            (Self::Uploads, Some(way)) => keys::upload_through_prefix_range(bucket, way.share, way.tenant, prefix),
+        }
+    }
+}
 
 /// A stretch.
 pub(super) struct Segment {
@@ -40,7 +55,7 @@ pub(super) struct Segment {
     pub bucket: BucketId,
     /// The first row that is not meant.
     pub end: Vec<u8>,
-    rows: &'static Rows,
+    rows: Rows,
     /// The client's first name of it.
     pub from: Vec<u8>,
     /// From names to rows and back, when they differ.
@@ -58,7 +73,7 @@ impl Segment {
 
     /// The first row at or behind a stored name.
     pub fn row(&self, stored: &[u8]) -> Vec<u8> {
-        (self.rows.range)(self.bucket, stored).start
+        self.rows.range(self.bucket, self.mount(), stored).start
     }
 
     /// Its names.
@@ -92,11 +107,6 @@ impl Segment {
         }
     }
 
-    /// Whether the row of somebody else's upload may be passed over, or the page has worked enough.
-    pub fn passes(&mut self) -> bool {
-        self.share.as_mut().is_none_or(Gate::spend)
-    }
-
     /// Where the listing goes on when either side worked enough, in the client's names. The caller's gate has those, but
     /// behind a link, where the gate is the share's.
     pub fn stopped(&self, own: &Gate) -> Option<Vec<u8>> {
@@ -119,7 +129,7 @@ impl ObjectService {
         call: &Call,
         params: &Params<'_>,
         gate: &mut Gate,
-        (rows, start): (&'static Rows, &[u8]),
+        (rows, start): (Rows, &[u8]),
     ) -> S3Result<Vec<Segment>> {
         let prefix = params.prefix.as_bytes();
         let mut segments = Vec::new();
@@ -133,7 +143,7 @@ impl ObjectService {
                 continue;
             }
             if from < mount.prefix {
-                let end = (rows.range)(call.bucket.id, &mount.prefix).start;
+                let end = rows.range(call.bucket.id, None, &mount.prefix).start;
                 segments.push(Segment { bucket: call.bucket.id, end, rows, from, window: None, share: None });
             }
             let below = if inside { prefix } else { &*mount.prefix };
@@ -147,7 +157,7 @@ impl ObjectService {
         }
         let lens = Lens::new(call.window.as_ref());
         if let Some(stored) = lens.stored(prefix) {
-            let end = (rows.range)(call.bucket.id, &stored).end;
+            let end = rows.range(call.bucket.id, None, &stored).end;
             let window = call.window.clone();
             segments.push(Segment { bucket: call.bucket.id, end, rows, from, window, share: None });
         }
@@ -160,10 +170,10 @@ impl ObjectService {
         snapshot: &dyn Snapshot,
         call: &Call,
         mount: &crate::mounts::Mount,
-        (rows, below): (&'static Rows, &[u8]),
+        (rows, below): (Rows, &[u8]),
     ) -> S3Result<Option<Segment>> {
         let subject = &call.caller.subject;
-        let action = rows.action;
+        let action = rows.action();
         let (standing, window) = match mount.enter(&self.authz, snapshot, subject, &call.bucket_name, call.now) {
             Ok(entered) => entered,
             Err(refusal) => {
@@ -176,14 +186,14 @@ impl ObjectService {
         };
         let (bucket, name) = (&*standing.bucket, &*standing.record.bucket_name);
         let resource = Resource { tenant: bucket.tenant, bucket: Some(bucket), name, key: None, object: None };
-        let question = call.question(rows.action);
+        let question = call.question(action);
         let question = Question { subject: &standing.caller.subject, resource, ..question };
         let share = match self.authz.listing(&question, &stored) {
             Listing::Denied(_) => return Ok(None),
             Listing::Everything => Gate::new(None),
             Listing::Filtered(names) => Gate::new(Some(names)),
         };
-        let end = (rows.range)(bucket.id, &stored).end;
+        let end = rows.range(bucket.id, window.through, &stored).end;
         let (bucket, from) = (bucket.id, below.to_vec());
         Ok(Some(Segment { bucket, end, rows, from, window: Some(window), share: Some(share) }))
     }

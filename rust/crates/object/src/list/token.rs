@@ -10,7 +10,7 @@
 
 use panthera_authz::Subject;
 use panthera_base::limits::KEY_BYTES;
-use panthera_base::{BucketId, Ordinal, S3Result, TenantId};
+use panthera_base::{BucketId, S3Result, TenantId};
 use panthera_wire::checksum::base64;
 
 use super::invalid;
@@ -24,10 +24,8 @@ const MARKER: &str = "panthera-position-";
 /// A position is a key or the string right behind one.
 const POSITION_BYTES: usize = KEY_BYTES + 1;
 const TAG_BYTES: usize = blake3::OUT_LEN;
-/// Length, position, upload.
-const PLAIN_BYTES: usize = 2 + POSITION_BYTES + 8;
-/// In the length: an upload of the key is meant.
-const WITHIN: u16 = 0x8000;
+/// Length, position.
+const PLAIN_BYTES: usize = 2 + POSITION_BYTES;
 
 /// Where a page begins.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -36,8 +34,6 @@ pub(super) enum Position {
     After(Vec<u8>),
     /// At this key: nothing before it is left to show.
     At(Vec<u8>),
-    /// Behind this upload of the key, which has not been shown.
-    Within(Vec<u8>, Ordinal),
 }
 
 /// Seals positions for one caller of one bucket.
@@ -73,14 +69,12 @@ impl Sealer {
         text.iter_mut().zip(stream).for_each(|(byte, mask)| *byte ^= mask);
     }
 
-    fn seal(&self, position: &[u8], upload: Option<Ordinal>) -> Vec<u8> {
+    fn seal(&self, position: &[u8]) -> Vec<u8> {
         // Behind a mount it may be the longer name of a key: all that begin so are passed over (`segments`).
         let position = &position[..position.len().min(POSITION_BYTES)];
-        let within = if upload.is_some() { WITHIN } else { 0 };
-        let mut plain = (position.len() as u16 | within).to_be_bytes().to_vec();
+        let mut plain = (position.len() as u16).to_be_bytes().to_vec();
         plain.extend_from_slice(position);
-        plain.resize(2 + POSITION_BYTES, 0);
-        plain.extend_from_slice(&upload.unwrap_or(Ordinal(0)).0.to_be_bytes());
+        plain.resize(PLAIN_BYTES, 0);
         let tag = self.tag(&plain);
         self.apply_stream(&tag, &mut plain);
         [&[SEALED][..], tag.as_bytes(), &plain].concat()
@@ -94,26 +88,19 @@ impl Sealer {
         if self.tag(&plain) != tag {
             return None;
         }
-        let head = u16::from_be_bytes([plain[0], plain[1]]);
-        let (key, upload) = plain[2..].split_at(POSITION_BYTES);
-        let key = key.get(..usize::from(head & !WITHIN))?.to_vec();
-        let upload = Ordinal(u64::from_be_bytes(upload.try_into().ok()?));
-        Some(if head & WITHIN == 0 { Position::At(key) } else { Position::Within(key, upload) })
+        let length = u16::from_be_bytes([plain[0], plain[1]]);
+        let key = plain[2..].get(..usize::from(length))?.to_vec();
+        Some(Position::At(key))
     }
 
     /// The token for going on at a key that was not shown.
     pub fn token(&self, at: &[u8]) -> String {
-        base64url(&self.seal(at, None))
+        base64url(&self.seal(at))
     }
 
     /// The same as a marker.
     pub fn marker(&self, at: &[u8]) -> String {
         format!("{MARKER}{}", self.token(at))
-    }
-
-    /// The marker for going on behind an upload that was not shown.
-    pub fn marker_within(&self, key: &[u8], upload: Ordinal) -> String {
-        format!("{MARKER}{}", base64url(&self.seal(key, Some(upload))))
     }
 }
 
@@ -198,10 +185,6 @@ mod tests {
             }
             let marker = sealer(7, 5).marker(key);
             assert_eq!(read_marker(&marker, || Ok(sealer(7, 5))).ok(), Some(Position::At(key.to_vec())));
-            let within = sealer(7, 5).marker_within(key, Ordinal(u64::MAX - 1));
-            let want = Position::Within(key.to_vec(), Ordinal(u64::MAX - 1));
-            assert_eq!(read_marker(&within, || Ok(sealer(7, 5))).ok(), Some(want));
-            assert_eq!(within.len(), marker.len(), "they cannot be told apart");
         }
     }
 

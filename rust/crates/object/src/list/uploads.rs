@@ -8,11 +8,10 @@ use panthera_wire::xml::Writer;
 
 use super::gate::{Gate, Look};
 use super::owners::Owners;
-use super::segments::{Segment, UPLOADS};
+use super::segments::{Rows, Segment};
 use super::skip::{Page, Place, Start, beyond, unescape};
 use super::token::Position;
 use super::{Body, Params, invalid, scan, seek, whole_second};
-use crate::access::came_by;
 use crate::api::{Call, OpResult, Reply};
 use crate::service::ObjectService;
 
@@ -21,6 +20,8 @@ const ROOT: &str = "ListMultipartUploadsResult";
 const HEAD_BYTES: usize = 4096;
 /// Kind and bucket before the escaped key of a `u` or `v` row.
 pub(super) const ROW_HEAD_BYTES: usize = 5;
+/// Kind, bucket, share and tenant before that of a `w` row.
+const THROUGH_HEAD_BYTES: usize = ROW_HEAD_BYTES + 8;
 
 /// A page of uploads, rendered.
 struct Uploads<'a, 's> {
@@ -37,8 +38,8 @@ struct Uploads<'a, 's> {
     last_key: Vec<u8>,
     /// `None` when the last thing on the page is a common prefix.
     last_upload: Option<Ordinal>,
-    /// Where to go on when the page ended because it had worked enough.
-    stopped: Option<Position>,
+    /// The key to go on at when the page ended because it had worked enough.
+    stopped: Option<Vec<u8>>,
 }
 
 impl ObjectService {
@@ -68,7 +69,7 @@ impl ObjectService {
             (position, _) => params.start(position),
         };
         if let Start::At(start) = start {
-            let segments = self.segments(&*snapshot, call, &params, &mut uploads.gate, (&UPLOADS, &start))?;
+            let segments = self.segments(&*snapshot, call, &params, &mut uploads.gate, (Rows::Uploads, &start))?;
             uploads.resume = start;
             uploads.fill(&*snapshot, segments, &position, after).map_err(S3Error::internal)?;
         }
@@ -80,11 +81,7 @@ impl ObjectService {
         let truncated = uploads.page.truncated() || uploads.stopped.is_some();
         match &uploads.stopped {
             Some(stopped) if uploads.page.taken() == 0 => {
-                let marker = match stopped {
-                    Position::Within(key, upload) => self.mark_within(call, key, *upload)?,
-                    Position::At(key) | Position::After(key) => self.mark(call, key)?,
-                };
-                head.text("NextKeyMarker", &marker).text("NextUploadIdMarker", "");
+                head.text("NextKeyMarker", &self.mark(call, stopped)?).text("NextUploadIdMarker", "");
             }
             _ if truncated => {
                 params.put_key(&mut head, "NextKeyMarker", &uploads.last_key);
@@ -101,6 +98,14 @@ fn read_marker(id: &str) -> S3Result<Ordinal> {
     Ordinal::from_wire(id).ok_or_else(|| invalid("Invalid uploadId marker", "upload-id-marker", id))
 }
 
+/// The row that stands for an upload in a stretch.
+fn row_of(segment: &Segment, stored: &[u8], upload: Ordinal) -> Vec<u8> {
+    match segment.mount() {
+        None => keys::upload(segment.bucket, stored, upload),
+        Some(way) => keys::upload_through(segment.bucket, way.share, way.tenant, stored, upload),
+    }
+}
+
 impl Uploads<'_, '_> {
     fn fill(
         &mut self,
@@ -113,21 +118,21 @@ impl Uploads<'_, '_> {
             // Uploads of the marker's own key that are newer than the marker's.
             let marked = match (position, after) {
                 (Position::After(key), Some(upload)) => Some((key, upload)),
-                (Position::Within(key, upload), _) => Some((key, *upload)),
                 _ => None,
             };
             let first = match marked {
                 Some((key, upload)) if self.resume == *key && segment.from <= *key => {
                     let stored = segment.lens().stored(key);
-                    let row = stored.map(|key| keys::next_key(&keys::upload(segment.bucket, &key, upload)));
+                    let row = stored.map(|key| keys::next_key(&row_of(&segment, &key, upload)));
                     row.filter(|row| *row < segment.end)
                 }
                 _ => segment.first(&self.resume),
             };
             if let Some(first) = first {
-                scan(snapshot, first, segment.end.clone(), &mut |row, value| self.visit(&mut segment, row, value))?;
+                let end = segment.end.clone();
+                scan(snapshot, first, end, &mut |row, value| self.visit(snapshot, &mut segment, (row, value)))?;
             }
-            self.stopped = self.stopped.take().or_else(|| segment.stopped(&self.gate).map(Position::At));
+            self.stopped = segment.stopped(&self.gate);
             if self.full || self.stopped.is_some() {
                 break;
             }
@@ -135,22 +140,20 @@ impl Uploads<'_, '_> {
         Ok(())
     }
 
-    fn visit(&mut self, segment: &mut Segment, row: &[u8], value: &[u8]) -> Result<Step, MetaError> {
+    fn visit(
+        &mut self,
+        snapshot: &dyn Snapshot,
+        segment: &mut Segment,
+        (row, value): (&[u8], &[u8]),
+    ) -> Result<Step, MetaError> {
         let not_an_upload = || MetaError::Corrupt("a row that is no upload among uploads".into());
-        let (stored, rest) = row.get(ROW_HEAD_BYTES..).and_then(unescape).ok_or_else(not_an_upload)?;
+        let head = if segment.mount().is_some() { THROUGH_HEAD_BYTES } else { ROW_HEAD_BYTES };
+        let (stored, rest) = row.get(head..).and_then(unescape).ok_or_else(not_an_upload)?;
         let ordinal = Ordinal(u64::from_be_bytes(rest.try_into().map_err(|_| not_an_upload())?));
         match segment.look(&mut self.gate, &stored) {
             Look::Shown => {}
             Look::Skip(to) => return Ok(seek(segment.row(&to))),
             Look::End => return Ok(Step::Stop),
-        }
-        let upload = UploadRecord::decode(value)?;
-        if segment.mount().is_some_and(|way| !came_by(&upload, way)) {
-            if segment.passes() {
-                return Ok(Step::Next);
-            }
-            self.stopped = Some(Position::Within(segment.lens().shown(&stored).into_owned(), ordinal));
-            return Ok(Step::Stop);
         }
         let lens = segment.lens();
         let key = &*lens.shown(&stored);
@@ -173,8 +176,13 @@ impl Uploads<'_, '_> {
             }
             Place::Entry => {}
         }
-        let mounted = segment.mount().map(|_| self.owner);
-        self.put(key, ordinal, &upload, mounted)?;
+        match segment.mount() {
+            None => self.put(key, ordinal, &UploadRecord::decode(value)?, None)?,
+            Some(_) => {
+                let found = snapshot.get(&keys::upload(segment.bucket, &stored, ordinal))?.ok_or_else(not_an_upload)?;
+                self.put(key, ordinal, &UploadRecord::decode(found)?, Some(self.owner))?;
+            }
+        }
         self.last_key.clear();
         self.last_key.extend_from_slice(key);
         self.last_upload = Some(ordinal);

@@ -31,7 +31,7 @@ impl ObjectService {
                 return Err(precondition_failed("x-amz-if-match-initiated-time"));
             }
             let mut batch = Batch::default();
-            rows::remove(bucket, key, id, &rows::part_numbers(snapshot, bucket, id)?, &mut batch);
+            rows::remove(bucket, key, &upload, &rows::part_numbers(snapshot, bucket, id)?, &mut batch);
             Ok(Planned::Commit(batch, ()))
         };
         self.commit(bucket, key, None, plan).await?;

@@ -128,9 +128,9 @@ impl CompleteJob {
         };
         // A part replaced since it was read is gone all the same: this object is made of what the client listed.
         let also = |snapshot: &dyn Snapshot, batch: &mut Batch| {
-            Upload::read(snapshot, self.bucket.id, &self.key, self.upload)?;
+            let upload = Upload::read(snapshot, self.bucket.id, &self.key, self.upload)?;
             let numbers = rows::part_numbers(snapshot, self.bucket.id, self.upload)?;
-            rows::remove(self.bucket.id, &self.key, self.upload, &numbers, batch);
+            rows::remove(self.bucket.id, &self.key, &upload, &numbers, batch);
             Ok(())
         };
         let version = self.service.put_version_and(&target, &mut record, None, also).await?;

@@ -7,6 +7,7 @@ use panthera_meta::{Guard, Snapshot, keys};
 use panthera_wire::checksum::multipart_type;
 use panthera_wire::xml::Writer;
 
+use super::rows;
 use crate::access::settled;
 use crate::api::{Call, OpResult, Reply};
 use crate::commit::Planned;
@@ -38,6 +39,7 @@ impl ObjectService {
             let mut batch = plan::fenced(bucket, &fence);
             batch.guard(Guard::Absent(row.clone()));
             batch.put(row, record.encode());
+            rows::find_through(bucket, key, ordinal, record.through, &mut batch);
             if record.object.acl.is_some() {
                 // Who asked for it. Who completes the upload, and so puts it in force, is written down then.
                 booked = self.note_list(sender, (owning, name, key), &mut batch)?;

@@ -1,9 +1,12 @@
-//! The rows of an upload going away, when it is completed or aborted.
+//! The rows of an upload beside its own: the one that finds it behind a mount, and all of them going away when it is
+//! completed or aborted.
 
 use panthera_base::{BucketId, Ordinal, S3Error, S3Result};
 use panthera_meta::keys::{self, TallyOf};
+use panthera_meta::records::{ThroughShare, encode_mark};
 use panthera_meta::{Batch, Guard, Op, Snapshot, Step};
 
+use super::Upload;
 use crate::commit::meta_error;
 use crate::write::plan::tally;
 
@@ -25,8 +28,25 @@ pub(super) fn part_numbers(snapshot: &dyn Snapshot, bucket: BucketId, upload: Or
     odd.map_or(Ok(numbers), Err)
 }
 
+/// Adds the row that finds the upload behind a mount, if it comes through one: listings there see no others.
+pub(super) fn find_through(
+    bucket: BucketId,
+    key: &[u8],
+    upload: Ordinal,
+    through: Option<ThroughShare>,
+    batch: &mut Batch,
+) {
+    if let Some(way) = through {
+        batch.put(keys::upload_through(bucket, way.share, way.tenant, key, upload), encode_mark());
+    }
+}
+
 /// Removes the upload and its parts. The guards make sure that no other part appears meanwhile: it would be left behind.
-pub(super) fn remove(bucket: BucketId, key: &[u8], upload: Ordinal, numbers: &[u16], batch: &mut Batch) {
+pub(super) fn remove(bucket: BucketId, key: &[u8], of: &Upload, numbers: &[u16], batch: &mut Batch) {
+    let upload = of.ordinal;
+    if let Some(way) = of.record.through {
+        batch.delete(keys::upload_through(bucket, way.share, way.tenant, key, upload));
+    }
     let row = keys::upload(bucket, key, upload);
     batch.guard(Guard::Present(row.clone()));
     batch.delete(row);
@@ -48,6 +68,7 @@ pub(super) fn remove(bucket: BucketId, key: &[u8], upload: Ordinal, numbers: &[u
 #[cfg(test)]
 mod tests {
     use panthera_meta::key_fits;
+    use panthera_meta::records::UploadRecord;
 
     use super::*;
 
@@ -55,7 +76,8 @@ mod tests {
     fn only_gaps_are_guarded() {
         let guards = |numbers: &[u16]| {
             let mut batch = Batch::default();
-            remove(BucketId(1), b"k", Ordinal(9), numbers, &mut batch);
+            let upload = Upload { ordinal: Ordinal(9), record: UploadRecord::default() };
+            remove(BucketId(1), b"k", &upload, numbers, &mut batch);
             assert_eq!(batch.ops.len(), 1 + numbers.len());
             batch.guards.into_iter().filter_map(|guard| match guard {
                 Guard::EmptyRange(range) => Some(range),

@@ -51,13 +51,16 @@ pub(crate) fn check(scene: &Scene) {
     let part_size = |value: &[u8]| PartView::new(value).expect("a part record").size;
     assert_eq!(tally(meta, TallyOf::Parts), sum(parts.iter().map(|(_, v)| part_size(v))), "parts");
     check_histories(meta, &objects, &versions);
-    let uploads: Vec<Ordinal> = rows(meta, kind::UPLOAD)
-        .iter()
-        .map(|(key, value)| {
-            UploadRecord::decode(value).expect("an upload record");
-            keys::parse_upload(key).expect("an upload key").2
-        })
-        .collect();
+    let (mut uploads, mut through) = (Vec::<Ordinal>::new(), Vec::new());
+    for (key, value) in rows(meta, kind::UPLOAD) {
+        let record = UploadRecord::decode(&value).expect("an upload record");
+        let (bucket, key, ordinal) = keys::parse_upload(&key).expect("an upload key");
+        through.extend(record.through.map(|way| keys::upload_through(bucket, way.share, way.tenant, &key, ordinal)));
+        uploads.push(ordinal);
+    }
+    through.sort();
+    let finders: Vec<_> = rows(meta, kind::UPLOAD_THROUGH).into_iter().map(|(key, _)| key).collect();
+    assert_eq!(finders, through, "what came through a mount is found behind it");
     for (key, _) in &parts {
         let (_, upload, _) = keys::parse_part(key).expect("a part key");
         assert!(uploads.contains(&upload), "a part has its upload");

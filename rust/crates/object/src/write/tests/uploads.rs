@@ -1,11 +1,11 @@
 //! Multipart uploads from creation to completion or abort.
 
-use panthera_base::ErrorCode;
+use panthera_base::{ErrorCode, Ordinal, TenantId, UserId};
 use panthera_meta::keys;
-use panthera_meta::records::{ObjectRecord, Versioning};
+use panthera_meta::records::{ObjectRecord, ThroughShare, Versioning};
 
 use super::{Body, call, get, invariants, is_absent, noise, put, stage};
-use crate::api::NativeOp;
+use crate::api::{NativeOp, Window};
 use crate::scene::{Answer, BUCKET, Scene};
 
 pub(crate) fn element<'a>(document: &'a str, name: &str) -> Option<&'a str> {
@@ -53,7 +53,7 @@ pub(crate) async fn complete(
 
 fn no_upload_rows(scene: &Scene) -> bool {
     let snapshot = scene.meta.snapshot().unwrap();
-    [keys::kind::UPLOAD, keys::kind::PART].into_iter().all(|kind| {
+    [keys::kind::UPLOAD, keys::kind::UPLOAD_THROUGH, keys::kind::PART].into_iter().all(|kind| {
         let range = keys::kind_range(kind);
         let mut empty = true;
         let mut visit = |_: &[u8], _: &[u8]| {
@@ -196,4 +196,47 @@ async fn aborting_leaves_nothing_and_later_parts_find_nothing() {
         assert_eq!(upload(&scene, "k", &id, 1, &[], bytes).await.code(), Some(ErrorCode::NoSuchUpload));
     }
     assert!(no_upload_rows(&scene));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_through_a_mount_is_found_behind_it_until_it_ends() {
+    let scene = stage(Versioning::Never);
+    let way = ThroughShare { share: 3, tenant: TenantId(77), user: UserId(5) };
+    let through = |op, query: &[(&str, &str)], body: Body| {
+        let mut call = call(&scene, op, "k", query, &[], body);
+        call.window = Some(Window { through: Some(way), bucket: "theirs".into(), ..Window::default() });
+        call
+    };
+    let found = || {
+        let (snapshot, range) = (scene.meta.snapshot().unwrap(), keys::kind_range(keys::kind::UPLOAD_THROUGH));
+        let mut rows = Vec::new();
+        let mut visit = |row: &[u8], _: &[u8]| {
+            rows.push(row.to_vec());
+            panthera_meta::Step::Next
+        };
+        snapshot.scan(&range.start..&range.end, &mut visit).unwrap();
+        rows
+    };
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let answer = scene.send_call(through(NativeOp::CreateMultipartUpload, &[("uploads", "")], Body::new(""))).await;
+        ids.push(element(&answer.text(), "UploadId").unwrap().to_owned());
+    }
+    create(&scene, "k", &[]).await;
+    let row = |id: &String| keys::upload_through(BUCKET, 3, TenantId(77), b"k", Ordinal::from_wire(id).unwrap());
+    assert_eq!(found(), ids.iter().map(row).collect::<Vec<_>>(), "theirs and not the owner's");
+    invariants::check(&scene);
+
+    let part = upload(&scene, "k", &ids[0], 1, &[], "x").await;
+    let document = Body::new(listing(&[(1, part.header("etag").unwrap())]));
+    let done =
+        scene.send_call(through(NativeOp::CompleteMultipartUpload, &[("uploadId", ids[0].as_str())], document)).await;
+    assert_eq!((done.status, found()), (200, vec![row(&ids[1])]));
+    invariants::check(&scene);
+
+    // Who owns the bucket may end it, too.
+    let query = [("uploadId", ids[1].as_str())];
+    let ended = scene.send_call(call(&scene, NativeOp::AbortMultipartUpload, "k", &query, &[], Body::new(""))).await;
+    assert_eq!((ended.status, found()), (204, vec![]));
+    invariants::check(&scene);
 }
