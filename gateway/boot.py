@@ -158,7 +158,7 @@ def _admin_services(core: Core, store: AuditedStore, accounts: Accounts, ready: 
         forgetting=Forgetting(relations.engine, _clock_us),
         settings=BucketSettings(store),
         shares=Shares(store, relations.engine, _clock_us, generate_key),
-        mounts=Mounts(store, relations.engine, _clock_us),
+        mounts=Mounts(store, relations.engine, _clock_us, core.share_password),
         ready=ready,
         clock_us=_clock_us,
     )

@@ -82,10 +82,12 @@ class SettingError(Exception):
 class AccountError(Exception):
     """A change to tenants, users or keys that cannot be made.
 
-    `kind` says whose fault it is: `invalid` (400), `missing` (404), `conflict` (409), `refused` (403).
+    `kind` says whose fault it is: `invalid` (400), `missing` (404), `conflict` (409), `refused` (403), `busy` (503:
+    it may be tried again after so many seconds).
     """
 
-    def __init__(self, kind: str, message: str) -> None:
+    def __init__(self, kind: str, message: str, *, retry_after_s: int | None = None) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
+        self.retry_after_s = retry_after_s

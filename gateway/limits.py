@@ -149,5 +149,8 @@ PASSWORD_MIN: Final = 4
 PASSWORD_MAX: Final = 1024
 """Longest password of a share in bytes (`front`: `PASSWORD_BYTES`)."""
 
+PASSWORD_PAUSE_S: Final = 30
+"""When a share with too many wrong passwords looks at one more (`front`: `ANOTHER_AFTER`)."""
+
 MOUNTS: Final = 100
 """Mounts of a bucket: each access to a bucket that has some reads them all."""

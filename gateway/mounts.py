@@ -8,7 +8,6 @@ nothing, a share that has ended and one that is for others are refused in the sa
 """
 
 import hashlib
-import hmac
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -20,7 +19,7 @@ from authz.names import WordError
 from gateway.accounts import repeated, shown_moment
 from gateway.auditing import concerning
 from gateway.errors import AccountError
-from gateway.limits import ADMIN_PAGE, MOUNTS
+from gateway.limits import ADMIN_PAGE, MOUNTS, PASSWORD_PAUSE_S
 from gateway.shares import Who, secret_of
 from storage.api import Conflict, Guard, Metastore, absent, delete, empty_range, equals, put
 from storage.native import Relations as Engine
@@ -43,10 +42,18 @@ class Mounts:
     AccountError for what the rules refuse; WordError and UnknownNameError for what cannot be meant.
     """
 
-    def __init__(self, store: Metastore, engine: Engine, clock_us: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: Metastore,
+        engine: Engine,
+        clock_us: Callable[[], int],
+        password: Callable[[int, int, bytes], bool | None],
+    ) -> None:
+        """`password` says whether one is that of a tenant's share; None: too many were wrong."""
         self._store = store
         self._engine = engine
         self._clock_us = clock_us
+        self._password = password
 
     def add(self, who: Who, token: str, at: str, password: str | None = None) -> Json:
         """Mounts the share of a token under a prefix that has no keys. Who manages the prefix may.
@@ -58,10 +65,7 @@ class Mounts:
         if share.object or share.downloads:
             raise AccountError("refused", "a share of one object, or with a number of downloads, is used by its link")
         if share.password is not None:
-            salt, rounds = share.password.salt, share.password.iterations
-            given = hashlib.pbkdf2_hmac("sha256", (password or "").encode(), salt, rounds)
-            if password is None or not hmac.compare_digest(given, share.password.hash):
-                raise AccountError("refused", "the share's password is needed")
+            self._open(share, password)
         record = MountRecord(share.tenant, share.share, who.user, self._clock_us())
 
         def attempt() -> None:
@@ -148,6 +152,14 @@ class Mounts:
         if share is None or not self._stands(who, share):
             raise AccountError("missing", _NO_SHARE)
         return share
+
+    def _open(self, share: ShareRecord, password: str | None) -> None:
+        """AccountError unless it is the share's password. Tries are counted with those at its link."""
+        holds = password is not None and self._password(share.tenant, share.share, password.encode())
+        if holds is None:
+            raise AccountError("busy", "too many passwords of that share were wrong", retry_after_s=PASSWORD_PAUSE_S)
+        if not holds:
+            raise AccountError("refused", "the share's password is needed")
 
     def _stands(self, who: Who, share: ShareRecord) -> bool:
         """As the data plane asks it (`object/src/shares.rs`)."""

@@ -85,6 +85,8 @@ class Core:
         """Removes audit entries from before a moment, of one tenant or of all: how many, and whether there are more."""
     def audit_size(self) -> tuple[int, int, int, int]:
         """Bytes of the audit log, bytes at which it is full (0: never), entries written and lost by this process."""
+    def share_password(self, tenant: int, share: int, given: bytes) -> bool | None:
+        """Whether this is the share's password. None when too many were wrong lately, or too many are being checked."""
     def volumes(self) -> list[tuple[int, str, int, int, int, int]]:
         """Per volume: id, state, needles, live bytes, dead bytes, file bytes. Marks every manifest: seconds on large stores."""
     def serve(

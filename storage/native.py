@@ -111,6 +111,13 @@ class Core:
         except _core.StoreError as error:
             raise StoreError(*error.args) from error
 
+    def share_password(self, tenant: int, share: int, given: bytes) -> bool | None:
+        """Whether this is the share's password; None when too many were wrong lately. Takes a tenth of a second."""
+        try:
+            return self._core.share_password(tenant, share, given)
+        except _core.StoreError as error:
+            raise StoreError(*error.args) from error
+
     def volumes(self) -> list[tuple[int, str, int, int, int, int]]:
         """Per volume: id, state, needles, live bytes, dead bytes, file bytes. Seconds on large stores."""
         try:

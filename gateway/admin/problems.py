@@ -178,7 +178,8 @@ async def refusal(_request: Request, error: Exception) -> Response:
 
 async def account_problem(_request: Request, error: Exception) -> Response:
     """From an AccountError."""
-    return problem(error.kind if isinstance(error, AccountError) else "invalid", str(error))
+    kind, later = (error.kind, error.retry_after_s) if isinstance(error, AccountError) else ("invalid", None)
+    return problem(kind, str(error), headers=None if later is None else {"retry-after": str(later)})
 
 
 async def word_problem(_request: Request, error: Exception) -> Response:

@@ -164,7 +164,7 @@ OPERATIONS: Final = (
         body=_MOUNTED,
         status=201,
         answer=_MOUNT,
-        problems=("missing", "refused", "conflict"),
+        problems=("missing", "refused", "conflict", "busy"),
     ),
     _row(
         "GET",

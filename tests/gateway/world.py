@@ -78,7 +78,7 @@ class World:
         self.relations = Relations(self.engine, self.store, clock_us=lambda: self.now_us, actions=ACTIONS)
         self.forgetting = Forgetting(self.relations.engine, lambda: self.now_us)
         self.shares = Shares(self.store, self.relations.engine, lambda: self.now_us, generate_key)
-        self.mounts = Mounts(self.store, self.relations.engine, lambda: self.now_us)
+        self.mounts = Mounts(self.store, self.relations.engine, lambda: self.now_us, lambda *_: False)
         self.groups, self.roles = (
             Groups(sort, self.store, self.relations, lambda: self.now_us) for sort in (GROUP, ROLE)
         )

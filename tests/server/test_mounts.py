@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import http.client
+import json
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from running import ROOT_KEY, ROOT_SECRET
-from sharing import User, ann, ask, code, people
+from sharing import User, ann, ask, basic, code, people
 
 __all__ = ["ann", "people"]
 
@@ -272,6 +273,32 @@ def test_where_and_what_can_be_mounted(ann: Any, eve: Any, people: Callable[...,
     assert refused(eve, f"s3://{eve.bucket}/p/", locked, password="wrong")[0] == 403
     mount(eve, locked, "p/", password="sesame")
     assert eve.s3.get_object(Bucket=eve.bucket, Key="p/a.txt")["Body"].read() == b"pub/a.txt"
+
+
+def test_wrong_passwords_are_counted_with_those_at_the_link(ann: Any, eve: Any) -> None:
+    share = ann.share(f"s3://{ann.bucket}/pub/", password="sesame")
+    other = ann.share(f"s3://{ann.bucket}/pub/", password="sesame")
+
+    def tried(password: str) -> Any:
+        body = json.dumps({"token": share["token"], "at": f"s3://{eve.bucket}/p/", "password": password}).encode()
+        signed = {"authorization": basic(eve.key, eve.secret), "content_type": "application/json"}
+        return ask(eve.server.admin + "/v1/mounts", "POST", body, **signed)
+
+    url = share["url"] + "a.txt"
+    for n in range(5):
+        assert tried(f"wrong {n}").status == 403
+        assert ask(url, authorization=basic("x", f"wrong {n}")).status == 401
+    for password in ("wrong", "sesame"):
+        answer = tried(password)
+        assert (answer.status, answer.headers["retry-after"]) == (503, "30"), "nobody learns whether it was right"
+        assert json.loads(answer.body)["type"].endswith("/busy")
+        assert ask(url, authorization=basic("x", password)).code == "SlowDown"
+    mount(eve, other["token"], "other/", password="sesame")
+    assert ask(other["url"] + "a.txt", authorization=basic("x", "sesame")).status == 200
+    for n in range(10):
+        assert ask(other["url"] + "a.txt", authorization=basic("x", f"wrong {n}")).status == 401
+    assert ask(other["url"] + "a.txt", authorization=basic("x", "wrong")).status == 503
+    mount(eve, other["token"], "again/", password="sesame")
 
 
 def test_who_was_let_in_cannot_let_others_in(ann: Any, eve: Any, people: Callable[..., User]) -> None:

@@ -28,6 +28,7 @@ mod table;
 mod tls;
 
 pub use control::{Answer, ControlCall, ControlCalls, ControlReply};
+pub use passwords::Passwords;
 pub use server::{Complain, Front, ObjectHandler, Parts, StartError};
 pub use settings::{Settings, TlsFiles};
 pub use table::{Row, TableError};

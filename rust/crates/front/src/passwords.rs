@@ -32,8 +32,8 @@ pub(crate) const PASSWORD_BYTES: usize = 1024;
 
 type HmacSha256 = Hmac<Sha256>;
 
-/// Checks passwords. One for the whole process.
-pub(crate) struct Passwords {
+/// Checks passwords. One for the whole process: links and imports of a share are tries of one count.
+pub struct Passwords {
     /// Drawn at start: what is remembered means nothing to another process.
     key: [u8; 32],
     right: Mutex<Remembered>,
@@ -79,7 +79,7 @@ impl Passwords {
 
     /// Whether this is the share's password. The work is done beside the threads that serve connections. 503 SlowDown
     /// when the share had too many wrong ones, or too many wait.
-    pub async fn holds(&self, share: &ShareRecord, hash: &PasswordHash, given: Vec<u8>) -> S3Result<bool> {
+    pub(crate) async fn holds(&self, share: &ShareRecord, hash: &PasswordHash, given: Vec<u8>) -> S3Result<bool> {
         if given.len() > PASSWORD_BYTES {
             return Ok(false);
         }
@@ -105,6 +105,12 @@ impl Passwords {
             self.count(share);
         }
         Ok(same)
+    }
+
+    /// The same for a caller that is on no runtime and may wait.
+    pub fn holds_blocking(&self, share: &ShareRecord, hash: &PasswordHash, given: Vec<u8>) -> S3Result<bool> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(S3Error::internal)?;
+        runtime.block_on(self.holds(share, hash, given))
     }
 
     fn is_known(&self, name: &[u8; 32]) -> bool {
@@ -259,6 +265,21 @@ mod tests {
         }
         assert!(given(share(1), "open").await.unwrap());
         assert_eq!(code(given(share(1), "closed").await), ErrorCode::SlowDown);
+    }
+
+    #[test]
+    fn who_waits_on_a_thread_is_counted_with_who_waits_on_a_runtime() {
+        let passwords = Passwords::new().unwrap();
+        let hash = PasswordHash { iterations: 1, salt: [7; 16], hash: pbkdf2(b"open", &[7; 16], 1) };
+        let blocking = |text: &str| passwords.holds_blocking(&share(1), &hash, text.into());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert!(blocking("open").unwrap());
+        for _ in 0..WRONG / 2 {
+            assert!(!blocking("closed").unwrap());
+            assert!(!runtime.block_on(passwords.holds(&share(1), &hash, b"closed".to_vec())).unwrap());
+        }
+        assert_eq!(code(blocking("closed")), ErrorCode::SlowDown);
+        assert!(blocking("open").unwrap(), "it was right before");
     }
 
     /// All of them have come before the first is looked at.

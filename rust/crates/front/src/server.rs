@@ -67,6 +67,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The log.
     pub complain: Complain,
+    /// Tries of shares' passwords, which come by other ways, too.
+    pub passwords: Arc<Passwords>,
 }
 
 /// Why a front does not start.
@@ -136,7 +138,7 @@ pub(crate) struct Shared {
     pub external: Option<External>,
     pub verifier: Verifier,
     pub buckets: Buckets,
-    pub passwords: Passwords,
+    pub passwords: Arc<Passwords>,
     /// Downloads of shares with a limit are counted in turns.
     pub downloads: tokio::sync::Mutex<()>,
     pub control: ControlQueue,
@@ -195,7 +197,7 @@ impl Front {
                 keys: SigningKeys::default(),
             },
             buckets: Buckets::new(parts.authz.keeps()),
-            passwords: Passwords::new().map_err(io::Error::other)?,
+            passwords: parts.passwords,
             downloads: tokio::sync::Mutex::default(),
             patience: Patience::new(&settings),
             domains: Domains::new(&settings.domains),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use panthera_authz::Authorizer;
 use panthera_base::{BucketId, Clock, TenantId, Timestamp, UserId, limits};
-use panthera_front::{ControlReply, Front, ObjectHandler, Parts, Row, Settings};
+use panthera_front::{ControlReply, Front, ObjectHandler, Parts, Passwords, Row, Settings};
 use panthera_meta::memory::Memory;
 use panthera_meta::records::{BucketRecord, CredentialRecord, UserRecord};
 use panthera_meta::{Batch, Metastore, keys};
@@ -132,6 +132,7 @@ struct World {
 
 static WORLD: LazyLock<World> = LazyLock::new(|| {
     let (asked, complaints): (Book<Asked>, Book<String>) = Default::default();
+    let Ok(passwords) = Passwords::new().map(Arc::new) else { panic!("no randomness") };
     let book = complaints.clone();
     let parts = Parts {
         meta: Arc::new(store()),
@@ -139,6 +140,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         objects: Box::new(Recorder(asked.clone())),
         clock: Arc::new(Fixed),
         complain: Box::new(move |line| lock(&book).push(line.to_owned())),
+        passwords,
     };
     let settings = Settings {
         listen: vec!["127.0.0.1:0".into()],

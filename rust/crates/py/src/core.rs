@@ -4,9 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use panthera_authz::{AuditedError, Authorizer, Identities};
-use panthera_base::{Clock, OrdinalSource, SystemClock};
+use panthera_base::{Clock, ErrorCode, OrdinalSource, SystemClock, TenantId};
+use panthera_front::Passwords;
 use panthera_meta::lmdb::{Lmdb, Options};
-use panthera_meta::{CommitError, MetaError, Metastore, Step};
+use panthera_meta::records::ShareRecord;
+use panthera_meta::{CommitError, MetaError, Metastore, Step, keys};
 use panthera_object::{ObjectService, commit};
 use panthera_volume::{Lane, RealDisk, Store, StoreOptions, VolumeState};
 use parking_lot::Mutex;
@@ -32,6 +34,7 @@ pub struct Core {
     pub(crate) authz: Arc<Authorizer>,
     pub(crate) objects: Arc<ObjectService>,
     pub(crate) volumes: Arc<Store<commit::Ticket>>,
+    pub(crate) passwords: Arc<Passwords>,
     pub(crate) serving: Mutex<Option<Serving>>,
     /// Last: the directory is given up after everything in it is closed.
     _dir: DataDir,
@@ -114,6 +117,23 @@ impl Core {
         }
     }
 
+    /// Whether this is the share's password. None when too many were wrong lately, or too many are being checked.
+    fn share_password(&self, py: Python<'_>, tenant: u32, share: u32, given: &[u8]) -> PyResult<Option<bool>> {
+        py.detach(|| {
+            let snapshot = self.meta.snapshot().map_err(store_error)?;
+            let Some(row) = snapshot.get(&keys::share(TenantId(tenant), share)).map_err(store_error)? else {
+                return Ok(Some(false));
+            };
+            let record = ShareRecord::decode(row).map_err(store_error)?;
+            let Some(hash) = &record.password else { return Ok(Some(true)) };
+            match self.passwords.holds_blocking(&record, hash, given.to_vec()) {
+                Ok(holds) => Ok(Some(holds)),
+                Err(error) if error.code() == ErrorCode::SlowDown => Ok(None),
+                Err(error) => Err(store_error(error)),
+            }
+        })
+    }
+
     /// Per volume: id, state, needles, live bytes, dead bytes, file bytes.
     fn volumes(&self, py: Python<'_>) -> PyResult<Vec<VolumeRow>> {
         let stats = py.detach(|| self.objects.volume_stats()).map_err(store_error)?;
@@ -153,6 +173,7 @@ impl Core {
         let objects =
             ObjectService::open(meta.clone(), volumes.clone(), authz.clone(), OrdinalSource::default(), clock)
                 .map_err(|error| error.to_string())?;
-        Ok(Self { meta, authz, objects, volumes, serving: Mutex::new(None), _dir: dir })
+        let passwords = Arc::new(Passwords::new().map_err(|error| error.to_string())?);
+        Ok(Self { meta, authz, objects, volumes, passwords, serving: Mutex::new(None), _dir: dir })
     }
 }

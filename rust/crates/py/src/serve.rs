@@ -111,6 +111,7 @@ impl Core {
             objects: Box::new(self.objects.clone()),
             clock: Arc::new(SystemClock),
             complain: Box::new(move |line| said(line)),
+            passwords: self.passwords.clone(),
         };
         let (front, calls) = py.detach(|| Front::start(settings, &rows, parts)).map_err(start_error)?;
         let addresses = front.addresses().iter().map(ToString::to_string).collect();

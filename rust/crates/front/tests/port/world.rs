@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use panthera_authz::Authorizer;
 use panthera_base::{BucketId, Clock, ErrorCode, S3Error, S3Result, TenantId, Timestamp, UserId};
-use panthera_front::{ControlCalls, Front, ObjectHandler, Parts, Row, Settings};
+use panthera_front::{ControlCalls, Front, ObjectHandler, Parts, Passwords, Row, Settings};
 use panthera_meta::memory::Memory;
 use panthera_meta::records::{BucketRecord, CredentialRecord, UserRecord};
 use panthera_meta::{Batch, Metastore, keys};
@@ -215,6 +215,7 @@ pub fn world_with(settings: Settings, python: impl FnOnce(ControlCalls) + Send +
         objects: Box::new(objects.clone()),
         clock: Arc::new(FixedClock),
         complain: Box::new(move |line| book.lock().unwrap().push(line.to_owned())),
+        passwords: Arc::new(Passwords::new().unwrap()),
     };
     let (front, calls) = Front::start(settings, &rows(), parts).unwrap();
     std::thread::spawn(move || python(calls));
