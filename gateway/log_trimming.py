@@ -1,6 +1,6 @@
 """The job that lets go of old entries of the relations' log, while the server runs.
 
-Belongs here: when. Does not belong here: how much is kept, and the removing (crates/authz/src/log.rs).
+Belongs here: when. Does not belong here: how much is kept, and the removing (crates/authz/src/relations/log.rs).
 """
 
 import asyncio

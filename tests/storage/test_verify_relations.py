@@ -10,7 +10,7 @@ from storage.native import Core, generate_key
 from storage.verify import relation_rows, verify
 from storage.verify.rows import BadRow
 
-# From authz/src/codec.rs: what one reader wrote is what the other reads.
+# From authz/src/model/codec.rs: what one reader wrote is what the other reads.
 GOLDEN = [
     ("720000000300014000000300000005", "0100"),
     ("72000000030100000009120000000000000000", "0100"),

@@ -15,7 +15,7 @@ use super::pattern::{Matched, Mode, matches};
 use super::reader::Reader;
 use super::value::{Value, address, moment, number, with_text};
 use super::{Facts, Unavailable};
-use crate::condition::Tri;
+use crate::model::condition::Tri;
 
 const IF_EXISTS: u8 = 1;
 const FOR_ALL: u8 = 2;

@@ -52,7 +52,7 @@ use panthera_base::{TenantId, UserId};
 use self::condition::{and, evaluate};
 use self::pattern::{Matched, Mode, Path, begins, matches};
 use self::reader::Reader;
-use crate::condition::Tri;
+use crate::model::condition::Tri;
 
 pub use self::names::{ACTIONS, Key, action_number};
 pub use self::value::Value;
