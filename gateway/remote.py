@@ -1,7 +1,7 @@
 """The admin API as the command line speaks it.
 
 Belongs here: finding the running server and its root credentials, one request, its answer or a message for people.
-Does not belong here: what commands exist (`cli.py`), what the API does (`admin/`).
+Does not belong here: what commands exist (`cli/`), what the API does (`admin/`).
 """
 
 import base64

@@ -138,7 +138,7 @@ def test_groups_and_roles(here: Admin) -> None:
 
 
 def test_relations_are_listed_and_all_pages_read(here: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.cli_authz._PAGE", 2)
+    monkeypatch.setattr("gateway.cli.authz._PAGE", 2)
     for n in range(5):
         run(here, "grant", "user:alice", "reader", f"s3://photos/{n}/")
     run(here, "grant", "itself", "isolated", "s3://photos/4/")

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import click
 
-from gateway.asking import client_options, die, print_json, print_table
+from gateway.cli.asking import client_options, die, print_json, print_table
 from gateway.remote import RemoteError, find
 
 Json = dict[str, Any]
@@ -109,3 +109,6 @@ def _cells(entry: Json) -> list[str]:
 
 def _plain(text: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+COMMANDS: Final = (audit,)

@@ -1,7 +1,7 @@
 """Commands about identity policies: what hangs on users, groups and roles.
 
 Belongs here: their arguments and how answers read. Does not belong here: meaning (the server's admin API has it),
-relations (`cli_authz.py`), bucket policies (S3 clients put them).
+relations (`authz.py`), bucket policies (S3 clients put them).
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 import click
 
-from gateway.asking import Command, ask, client_options, die, print_json, print_table
+from gateway.cli.asking import Command, ask, client_options, die, print_json, print_table
 from gateway.remote import Remote, RemoteError, find
 
 Json = dict[str, Any]
@@ -256,3 +256,6 @@ def trust(role: str, file: IO[str] | None, **flags: Any) -> None:
         return
     body = {"document": _document(file)} | whose
     _send(flags, lambda remote: remote.call("PUT", f"{path}/trust-policy", body))
+
+
+COMMANDS: Final = (policy,)

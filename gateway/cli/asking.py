@@ -1,7 +1,7 @@
 """Asking a running server and printing what it says: what the commands of every family share.
 
-Belongs here: the options that find the server, one request, tables and JSON. Does not belong here: commands (`cli.py`,
-`cli_*.py`), the admin API as a client speaks it (`remote.py`).
+Belongs here: the options that find the server, one request, tables and JSON. Does not belong here: commands (the files
+beside it), the admin API as a client speaks it (`remote.py`).
 """
 
 import json
@@ -21,6 +21,11 @@ def die(message: str, status: int) -> NoReturn:
     """Ends the process with a word on standard error."""
     click.echo(f"panthera: {message}", err=True)
     sys.exit(status)
+
+
+def given(**members: Any) -> dict[str, Any]:
+    """The flags that somebody gave."""
+    return {name: value for name, value in members.items() if value is not None and value != ()}
 
 
 def client_options(command: Command) -> Command:

@@ -1,110 +1,22 @@
-"""The command `panthera`.
+"""Commands about accounts: tenant, user, key.
 
-Belongs here: commands, their flags, how answers are printed, exit statuses. Does not belong here: reading settings
-(`config.py`), doing anything (`boot.py`, the admin API, `storage.verify`).
-
-Exit statuses: 0 done; 1 refused or something is wrong, said on standard error; 2 a bad setting or command line, or a
-data directory that another process owns.
+Belongs here: their arguments and how answers read. Does not belong here: what they do (the server's admin API has it).
 """
 
-import importlib
-import sys
-from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 import click
 
-from gateway.asking import Command, ask, client_options, die, print_json, print_table
-from gateway.cli_audit import audit
-from gateway.cli_authz import COMMANDS
-from gateway.cli_buckets import bucket
-from gateway.cli_policy import policy
-from gateway.cli_schema import schema
-from gateway.cli_share import share
-from gateway.config import DEFAULT, SETTINGS, load, shown
-from gateway.errors import SettingError
-from gateway.remote import Remote
-
-
-def _with_settings(command: Command) -> Command:
-    """Every setting as a flag, and `--config`. Secrets have no flag: a command line is no place for them."""
-    for setting in reversed(SETTINGS):
-        if setting.secret or setting.name == "root_access_key":
-            continue
-        if isinstance(setting.default, bool):
-            flag = f"{setting.flag}/--no-{setting.flag[2:]}"
-            command = click.option(flag, setting.name, default=None, help=setting.meaning)(command)
-        else:
-            kind = {"multiple": True} if setting.many else {"default": None}
-            command = click.option(setting.flag, setting.name, metavar="VALUE", help=setting.meaning, **kind)(command)
-    return click.option("--config", "config_file", type=click.Path(path_type=Path), help="A TOML file of settings.")(
-        command
-    )
-
-
-def _given(flags: dict[str, Any]) -> dict[str, object]:
-    return {name: value for name, value in flags.items() if value is not None and value != ()}
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="panthera")
-def main() -> None:
-    """An S3-compatible object gateway."""
-
-
-for _command in (*COMMANDS, policy, schema, bucket, share, audit):
-    main.add_command(_command)
-
-
-@main.command()
-@_with_settings
-def serve(config_file: Path | None, **flags: Any) -> None:
-    """Serve until SIGTERM or SIGINT. Prints one line starting with `ready` when requests are accepted."""
-    try:
-        config = load(_given(flags), config_file=config_file)
-    except SettingError as error:
-        die(str(error), 2)
-    boot = importlib.import_module("gateway.boot")
-    try:
-        boot.serve(config, click.echo)
-    except SettingError as error:
-        die(str(error), 2)
-    except boot.StartError as error:
-        die(str(error), error.status)
-
-
-@main.group(name="config")
-def config_group() -> None:
-    """Settings."""
-
-
-@config_group.command(name="show")
-@click.option("--effective", is_flag=True, help="All settings, not only those that differ from their default.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@_with_settings
-def config_show(effective: bool, as_json: bool, config_file: Path | None, **flags: Any) -> None:
-    """Print each value and where it came from."""
-    try:
-        config = load(_given(flags), config_file=config_file)
-    except SettingError as error:
-        die(str(error), 2)
-    rows = [row for row in shown(config) if effective or row[2] != DEFAULT]
-    if as_json:
-        print_json([dict(zip(("setting", "value", "origin"), row, strict=True)) for row in rows])
-    else:
-        print_table(("SETTING", "VALUE", "FROM"), rows)
-
+from gateway.cli.asking import ask, client_options, die, given
 
 _TENANT = ("name", "account_id", "created", "buckets")
 _USER = ("tenant", "name", "admin", "arn", "canonical_id", "display_name", "email")
 _KEY = ("access_key", "tenant", "user", "created", "disabled")
 
 
-@main.group()
+@click.group()
 def tenant() -> None:
     """Tenants: units of isolation."""
 
@@ -141,7 +53,7 @@ def tenant_rm(name: str, admin: str | None, data: Path, as_json: bool) -> None:
     ask(admin, data, lambda r: r.call("DELETE", f"/v1/tenants/{quote(name, '')}"), columns=(), as_json=as_json)
 
 
-@main.group()
+@click.group()
 def user() -> None:
     """Users of tenants."""
 
@@ -156,7 +68,7 @@ def user() -> None:
 def user_add(tenant_name: str, name: str, is_admin: bool, as_json: bool, **more: Any) -> None:
     """Add a user. Without --admin it may do what grants (`panthera grant`), policies and lists allow it."""
     admin, data = more.pop("admin"), more.pop("data")
-    body = {"tenant": tenant_name, "name": name, "admin": is_admin, **_given(more)}
+    body = {"tenant": tenant_name, "name": name, "admin": is_admin, **given(**more)}
     ask(admin, data, lambda r: r.call("POST", "/v1/users", body), columns=_USER, as_json=as_json)
 
 
@@ -189,7 +101,7 @@ def user_rm(tenant_name: str, name: str, admin: str | None, data: Path, as_json:
     ask(admin, data, lambda r: r.call("DELETE", path), columns=(), as_json=as_json)
 
 
-@main.group()
+@click.group()
 def key() -> None:
     """Access keys of users."""
 
@@ -253,61 +165,4 @@ def key_rm(access_key: str, admin: str | None, data: Path, as_json: bool) -> Non
     ask(admin, data, lambda r: r.call("DELETE", f"/v1/keys/{quote(access_key, '')}"), columns=(), as_json=as_json)
 
 
-@main.command()
-@client_options
-def stats(admin: str | None, data: Path, as_json: bool) -> None:
-    """Live and dead bytes of each volume. Walks every manifest: seconds on large stores."""
-    columns = ("volume", "state", "needles", "live_bytes", "dead_bytes", "file_bytes")
-
-    def read(remote: Remote) -> Any:
-        answer = remote.call("GET", "/v1/stats")
-        return answer if as_json else answer["volumes"]
-
-    ask(admin, data, read, columns=columns, as_json=as_json)
-
-
-def _offline(run: Callable[[ModuleType, Callable[[str], None] | None], Any], *, as_json: bool) -> None:
-    """Runs the second reader, which needs no extension, and prints its report. Exit 1 when there are problems."""
-    reader = importlib.import_module("storage.verify")
-    progress = (lambda line: click.echo(f"\r{line}\033[K", nl=False, err=True)) if sys.stderr.isatty() else None
-    try:
-        report = run(reader, progress)
-    except reader.CannotOpen as error:
-        die(str(error), 2)
-    finally:
-        if progress is not None:
-            click.echo("\r\033[K", nl=False, err=True)
-    if as_json:
-        findings = {name: [asdict(one) for one in getattr(report, name)] for name in ("problems", "notes")}
-        print_json({"sound": report.sound, "counts": dict(report.counts), **findings})
-    else:
-        for problem in report.problems:
-            click.echo(f"problem: {problem}")
-        for note in report.notes:
-            click.echo(f"note: {note}")
-        click.echo(report.summary())
-    sys.exit(0 if report.sound else 1)
-
-
-_CLOSED = click.option(
-    "--data", type=click.Path(path_type=Path, exists=True), required=True, help="A closed data directory."
-)
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-@main.command()
-@_CLOSED
-@_JSON
-def verify(data: Path, as_json: bool) -> None:
-    """Check a closed data directory end to end, in plain Python. Exit 1 and a list when something is wrong."""
-    _offline(lambda reader, say: reader.verify(data, say), as_json=as_json)
-
-
-@main.command()
-@_CLOSED
-@click.option("--to", type=click.Path(path_type=Path), required=True, help="Where to write what is found.")
-@click.option("--versions", is_flag=True, help="Versions that are not current, too.")
-@_JSON
-def rescue(data: Path, to: Path, versions: bool, as_json: bool) -> None:
-    """Export every object with its metadata, without the server and without the Rust extension."""
-    _offline(lambda reader, say: reader.rescue(data, to, versions=versions, say=say), as_json=as_json)
+COMMANDS: Final = (tenant, user, key)

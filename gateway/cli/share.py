@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import click
 
-from gateway.asking import ask, client_options
+from gateway.cli.asking import ask, client_options
 from gateway.remote import Remote
 from gateway.shares import ANYONE, CAN
 
@@ -145,3 +145,6 @@ def unmount(at: str, tenant: str | None, admin: str | None, data: Path, as_json:
     """Remove a mount. Nothing happens to what is shared."""
     path = _of("/v1/mounts", tenant, at=at)
     ask(admin, data, lambda r: r.call("DELETE", path), columns=(), as_json=as_json)
+
+
+COMMANDS: Final = (share,)

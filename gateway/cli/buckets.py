@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import click
 
-from gateway.asking import ask, client_options, die
 from gateway.bucket_settings import LISTING_MODES
+from gateway.cli.asking import ask, client_options, die
 
 _COLUMNS: Final = ("bucket", "listing")
 
@@ -49,3 +49,6 @@ def _path(address: str) -> str:
     if not name or "/" in name:
         die(f"{address} is no bucket: s3://name is one", 2)
     return f"/v1/buckets/{quote(name, '')}/settings"
+
+
+COMMANDS: Final = (bucket,)

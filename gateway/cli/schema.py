@@ -14,7 +14,7 @@ import yaml
 
 from authz.schema import SOURCE_BYTES
 from authz.trial import Outcome, SchemaError, Trial, TrialError
-from gateway.asking import ask, client_options, die, print_json
+from gateway.cli.asking import ask, client_options, die, print_json
 from gateway.remote import Remote, RemoteError, find
 
 _TRIAL_BYTES: Final = 4 * 1024 * 1024
@@ -132,3 +132,6 @@ def _read(file: Path, most: int) -> str:
         return str(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
         die(f"{file}: is not UTF-8", 2)
+
+
+COMMANDS: Final = (schema,)

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 import click
 
-from gateway.asking import Command, ask, client_options, die, print_json, print_table
+from gateway.cli.asking import Command, ask, client_options, die, given, print_json, print_table
 from gateway.remote import Remote, RemoteError, find
 
 Json = dict[str, Any]
@@ -37,11 +37,6 @@ def _supposed(flags: Json) -> Json:
     return {"facts": facts} if facts else {}
 
 
-def _given(**members: Any) -> Json:
-    """The members that are given."""
-    return {name: value for name, value in members.items() if value is not None and value != ()}
-
-
 @click.command()
 @click.argument("subject")
 @click.argument("relation")
@@ -62,7 +57,7 @@ def grant(subject: str, relation: str, resource: str, **flags: Any) -> None:
     SUBJECT is user:NAME, group:NAME, role:NAME, tenant:NAME, authenticated or anyone. RESOURCE is s3://BUCKET,
     s3://BUCKET/PREFIX/, s3://BUCKET/KEY, tenant, group:NAME …
     """
-    more = _given(expires=flags["expires"], conditions=list(flags["conditions"]) or None)
+    more = given(expires=flags["expires"], conditions=list(flags["conditions"]) or None)
     change = {"op": "touch", "subject": subject, "relation": relation, "resource": resource, **more}
     _write(change, f"{subject} is {relation} of {resource}", flags)
 
@@ -80,7 +75,7 @@ def revoke(subject: str, relation: str, resource: str, **flags: Any) -> None:
 
 
 def _write(change: Json, done: str, flags: Json) -> None:
-    body = {"changes": [change], **_given(tenant=flags["tenant"])}
+    body = {"changes": [change], **given(tenant=flags["tenant"])}
     answer = _call(flags, "POST", "/v1/relations", body)
     for note in answer["notes"]:
         click.echo(f"note: {note}", err=True)
@@ -111,7 +106,7 @@ def can(subject: str, action: str, resource: str, **flags: Any) -> None:
     ACTION is read, write, delete, list, share, manage … or one of Amazon's, as s3:GetObject.
     """
     body = {"subject": subject, "action": action, "resource": resource, **_supposed(flags)}
-    answer = _call(flags, "POST", "/v1/explain", body | _given(tenant=flags["tenant"]), status=2)
+    answer = _call(flags, "POST", "/v1/explain", body | given(tenant=flags["tenant"]), status=2)
     if flags["as_json"]:
         print_json(answer)
     else:
@@ -219,7 +214,7 @@ def _hint(subject: str, resource: str, answer: Json) -> str:
 @client_options
 def who_can(action: str, resource: str, **flags: Any) -> None:
     """List who may do ACTION on RESOURCE."""
-    body = {"action": action, "resource": resource, **_supposed(flags), **_given(tenant=flags["tenant"])}
+    body = {"action": action, "resource": resource, **_supposed(flags), **given(tenant=flags["tenant"])}
     found: Json = {name: [] for name in (*_WHO, "unlisted", "depends_on")}
     weighed = ""
     for page in _pages(flags, "/v1/lookup/subjects", body):
@@ -271,7 +266,7 @@ def _note_dependences(found: list[Json]) -> None:
 def what_can(subject: str, action: str, bucket: str, **flags: Any) -> None:
     """List the prefixes and keys of a bucket on which SUBJECT may do ACTION, there or not."""
     body = {"subject": subject, "action": action, "bucket": bucket, **_supposed(flags)}
-    pages = _pages(flags, "/v1/lookup/resources", body | _given(tenant=flags["tenant"]))
+    pages = _pages(flags, "/v1/lookup/resources", body | given(tenant=flags["tenant"]))
     found = list(pages)
     ranges = [one for page in found for one in page["ranges"]]
     if flags["as_json"]:
@@ -312,7 +307,7 @@ def _pages(flags: Json, path: str, body: Json) -> Iterator[Json]:
 def relations(**flags: Any) -> None:
     """List relations of a tenant, as they are stored."""
     names = ("resource", "bucket", "relation", "subject", "tenant")
-    _list_relations("/v1/relations", _given(**{name: flags[name] for name in names}), flags)
+    _list_relations("/v1/relations", given(**{name: flags[name] for name in names}), flags)
 
 
 def _list_relations(path: str, query: Json, flags: Json) -> None:
@@ -336,8 +331,8 @@ _COLUMNS: Final = ("name", "tenant", "description", "created")
 
 def _at(word: str, name: str = "", rest: str = "", **query: str | None) -> str:
     """The route of a group or role, or of all."""
-    given = urlencode(_given(**query))
-    return f"/v1/{word}s{'/' if name else ''}{quote(name, '')}{rest}{'?' if given else ''}{given}"
+    asked = urlencode(given(**query))
+    return f"/v1/{word}s{'/' if name else ''}{quote(name, '')}{rest}{'?' if asked else ''}{asked}"
 
 
 def _send(flags: Json, request: Callable[[Remote], Any], shown: tuple[str, ...] = ()) -> None:
@@ -357,7 +352,7 @@ def _group_commands(word: str, inside: str) -> click.Group:
     @_TENANT
     @client_options
     def add(name: str, **flags: Any) -> None:
-        body = {"name": name, **_given(description=flags["description"], tenant=flags["tenant"])}
+        body = {"name": name, **given(description=flags["description"], tenant=flags["tenant"])}
         _send(flags, lambda remote: remote.call("POST", _at(word), body), _COLUMNS)
 
     @group.command(name="rm", help=f"Remove a {word}. Its members lose what it gave at once.")
@@ -385,7 +380,7 @@ def _member_commands(group: click.Group, word: str, inside: str) -> None:
     @_TENANT
     @client_options
     def members(name: str, **flags: Any) -> None:
-        _list_relations(_at(word, name, "/members"), _given(tenant=flags["tenant"]), flags)
+        _list_relations(_at(word, name, "/members"), given(tenant=flags["tenant"]), flags)
 
     @group.command(name="add-member", help="Put SUBJECT (user:NAME, group:NAME) into it.")
     @click.argument("name")
@@ -396,7 +391,7 @@ def _member_commands(group: click.Group, word: str, inside: str) -> None:
     @client_options
     def add_member(name: str, subject: str, **flags: Any) -> None:
         relation = "manager" if flags["manager"] else inside
-        body = {"subject": subject, "relation": relation, **_given(expires=flags["expires"], tenant=flags["tenant"])}
+        body = {"subject": subject, "relation": relation, **given(expires=flags["expires"], tenant=flags["tenant"])}
         _send(flags, lambda remote: remote.call("POST", _at(word, name, "/members"), body))
 
     @group.command(name="rm-member", help="Take SUBJECT out. What membership gave has ended when this returns.")
