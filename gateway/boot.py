@@ -23,25 +23,25 @@ import uvicorn
 
 from authz.api import Relations
 from authz.whole import WholeDecision
-from gateway.accounts import Accounts, RootKey
+from gateway.accounts.accounts import Accounts, RootKey
+from gateway.accounts.forgetting import Forgetting
+from gateway.accounts.groups import GROUP, ROLE, Groups
+from gateway.accounts.identity import Identities, recompile_identities
 from gateway.admin.app import AdminServices, admin_app
 from gateway.auditing import AuditedStore
 from gateway.bucket_settings import BucketSettings
 from gateway.config import Config
 from gateway.dispatch import Dispatcher
 from gateway.errors import SettingError
-from gateway.forgetting import Forgetting
-from gateway.groups import GROUP, ROLE, Groups
-from gateway.identity import Identities, recompile_identities
 from gateway.knowing import knowing
 from gateway.log_trimming import keep_log_short
 from gateway.model import Place
-from gateway.mounts import Mounts
 from gateway.ops.grants import OWNERSHIPS
 from gateway.ops.policy import recompile
 from gateway.ops.table import ACTIONS, HANDLERS, core_rows
 from gateway.remote import ROOT_FILE, read_root_file
-from gateway.shares import Shares
+from gateway.sharing.mounts import Mounts
+from gateway.sharing.shares import Shares
 from storage.native import ConfigError, Core, StoreError, generate_key
 
 _log: Final = logging.getLogger("panthera")

@@ -1,4 +1,4 @@
-"""Operations on tenants, users and access keys. What they are and how they change is `gateway/accounts.py`."""
+"""Operations on tenants, users and access keys. What they are and how they change is `gateway/accounts/accounts.py`."""
 
 from typing import Any, Final
 

@@ -1,13 +1,13 @@
-"""Operations on groups and roles and who is in them. What they are is `gateway/groups.py`."""
+"""Operations on groups and roles and who is in them. What they are is `gateway/accounts/groups.py`."""
 
 from collections.abc import Callable
 from typing import Any, Final
 
 from authz.answers import PAGE_DEFAULT, Part
 from authz.api import PAGE
+from gateway.accounts.groups import FLAGS
 from gateway.admin.operation import Access, Call, Operation, Param
 from gateway.admin.shapes import Shape, array, maybe, number, record, text
-from gateway.groups import FLAGS
 
 _TENANT: Final = Param("tenant", text("Whose; the caller's own, or `default` for root"))
 _SHOWN: Final = record(

@@ -1,11 +1,11 @@
-"""Operations on managed policies and on what hangs on users, groups and roles (`gateway/identity.py`)."""
+"""Operations on managed policies and on what hangs on users, groups and roles (`gateway/accounts/identity.py`)."""
 
 from collections.abc import Callable
 from typing import Any, Final
 
+from gateway.accounts.identity import Who
 from gateway.admin.operation import Access, Call, Operation, Param
 from gateway.admin.shapes import Shape, array, maybe, number, record, text
-from gateway.identity import Who
 from gateway.limits import POLICY_BODY_BYTES
 
 _TENANT: Final = Param("tenant", text("Whose; the caller's own, or `default` for root"))

@@ -25,18 +25,18 @@ from starlette.responses import Response
 from authz.acting import SERVER, Actor, ActorValue, acts
 from authz.api import Relations
 from authz.model import Kind, Subject
-from gateway.accounts import Accounts
+from gateway.accounts.accounts import Accounts
+from gateway.accounts.forgetting import Forgetting
+from gateway.accounts.groups import Groups
+from gateway.accounts.identity import Identities
 from gateway.admin.problems import Refusal
 from gateway.admin.shapes import Json, Shape, check
 from gateway.auditing import About, noting
 from gateway.bucket_settings import BucketSettings
 from gateway.errors import AccountError
-from gateway.forgetting import Forgetting
-from gateway.groups import Groups
-from gateway.identity import Identities
 from gateway.limits import ADMIN_BODY_BYTES
-from gateway.mounts import Mounts
-from gateway.shares import Shares, Who
+from gateway.sharing.mounts import Mounts
+from gateway.sharing.shares import Shares, Who
 from storage.api import Metastore
 from storage.records import keys
 from storage.records.credential import CredentialRecord

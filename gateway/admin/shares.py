@@ -1,19 +1,19 @@
-"""Operations on shares and mounts. What they are is `gateway/shares.py` and `gateway/mounts.py`.
+"""Operations on shares and mounts. What they are is `gateway/sharing/shares.py` and `gateway/sharing/mounts.py`.
 
 Belongs here: JSON to calls and back. Does not belong here: the rules.
 
 They take any user's key: who may share what is asked of the user's own rights, and a tenant's administrator sees and
-revokes what its users shared. Root acts on behalf of whom it names (`gateway/behalf.py`).
+revokes what its users shared. Root acts on behalf of whom it names (`gateway/sharing/behalf.py`).
 """
 
 from typing import Any, Final
 
 from gateway.admin.operation import Access, Call, Operation, Param
 from gateway.admin.shapes import array, flag, maybe, number, record, text
-from gateway.behalf import Behalf
 from gateway.errors import AccountError
 from gateway.limits import PASSWORD_MAX, SHARE_AUDIENCE, SHARE_DOWNLOADS
-from gateway.shares import ANYONE, CAN, Offer
+from gateway.sharing.behalf import Behalf
+from gateway.sharing.shares import ANYONE, CAN, Offer
 
 _TENANT: Final = text("Root: whose; else the bucket's, or the only one that fits")
 _USER: Final = text("Root: in which user's right; else the tenant's only administrator")

@@ -11,7 +11,7 @@ import click
 
 from gateway.cli.asking import ask, client_options
 from gateway.remote import Remote
-from gateway.shares import ANYONE, CAN
+from gateway.sharing.shares import ANYONE, CAN
 
 _TENANT: Final = click.option("--tenant", metavar="NAME", help="As root: whose; else the bucket's, or all.")
 _USER: Final = click.option("--user", metavar="NAME", help="As root: in whose right; else its only administrator.")

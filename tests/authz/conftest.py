@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from authz.api import Relations
-from gateway.accounts import Accounts, RootKey
-from gateway.groups import GROUP, ROLE, Groups
+from gateway.accounts.accounts import Accounts, RootKey
+from gateway.accounts.groups import GROUP, ROLE, Groups
 from storage.api import put
 from storage.memory import MemoryMetastore
 from storage.native import Relations as Engine

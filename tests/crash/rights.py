@@ -19,9 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "gateway"))
 from world import World
 
 from authz.model import At, Kind, Place, Subject
+from gateway.accounts.identity import Who as Holder
 from gateway.auditing import About, AuditedStore, noting
-from gateway.identity import Who as Holder
-from gateway.shares import Offer, Who
+from gateway.sharing.shares import Offer, Who
 from storage.api import RelationError, StoreError, add
 from storage.native import Core
 from storage.records import keys

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from world import ROOT, World
 
-from gateway.accounts import Accounts, RootKey
+from gateway.accounts.accounts import Accounts, RootKey
 from gateway.errors import AccountError
 from gateway.limits import ACCESS_KEY_MAX, ACCESS_KEY_MIN, DISPLAY_NAME_CHARS, SECRET_KEY_MAX, SECRET_KEY_MIN
 from storage.api import Conflict

@@ -17,11 +17,11 @@ from authz.answers import Ask, Part, Resources, Subjects
 from authz.api import Relations
 from authz.model import Facts
 from authz.whole import WholeDecision
-from gateway.groups import GROUP, Groups
-from gateway.identity import Who
+from gateway.accounts.groups import GROUP, Groups
+from gateway.accounts.identity import Who
 from gateway.ops.table import ACTIONS
-from gateway.shares import Offer, Shares
-from gateway.shares import Who as Sharer
+from gateway.sharing.shares import Offer, Shares
+from gateway.sharing.shares import Who as Sharer
 from storage.native import Core, generate_key
 from storage.records import keys
 from storage.records.acl import Grant, Kind, Permission, encode_acl

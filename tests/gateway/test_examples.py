@@ -20,7 +20,7 @@ import authz.api
 import authz.asynchronous
 from authz.api import Relations
 from authz.asynchronous import AsyncRelations
-from gateway.groups import GROUP, Groups
+from gateway.accounts.groups import GROUP, Groups
 from storage.native import Core
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "authorize-from-python.md"

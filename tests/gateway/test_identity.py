@@ -16,8 +16,8 @@ from authz.policy import (
     parse_identity_policy,
 )
 from gateway import limits
+from gateway.accounts.identity import Identities, Who, recompile_identities
 from gateway.errors import AccountError
-from gateway.identity import Identities, Who, recompile_identities
 from storage.records import keys
 from storage.records.identity import IdentityRecord, InlinePolicy
 from storage.records.keys import AttachedAs, PrincipalOf
@@ -152,7 +152,7 @@ def test_inline_policies_have_a_limit_together(people: World, who: Who, most: in
 
 
 def test_a_tenant_has_a_limit_of_policies(people: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.identity.MANAGED_POLICIES", 3)
+    monkeypatch.setattr("gateway.accounts.identity.MANAGED_POLICIES", 3)
     for number in range(3):
         people.identities.add_policy(f"p{number}", READ)
     assert "at most 3" in refused("conflict", people.identities.add_policy, "p3", READ)

@@ -13,15 +13,15 @@ from xml.etree import ElementTree
 import pytest
 
 from authz.api import Relations
-from gateway.accounts import Accounts, RootKey
+from gateway.accounts.accounts import Accounts, RootKey
+from gateway.accounts.forgetting import Forgetting
+from gateway.accounts.groups import GROUP, ROLE, Groups
+from gateway.accounts.identity import Identities
 from gateway.errors import Code, S3Error
-from gateway.forgetting import Forgetting
-from gateway.groups import GROUP, ROLE, Groups
-from gateway.identity import Identities
 from gateway.model import Answer, Call, Caller, Place
-from gateway.mounts import Mounts
 from gateway.ops.table import ACTIONS, HANDLERS
-from gateway.shares import Shares
+from gateway.sharing.mounts import Mounts
+from gateway.sharing.shares import Shares
 from gateway.wire import checksums
 from storage.memory import MemoryMetastore
 from storage.native import Relations as Engine

@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from gateway.accounts import Accounts, RootKey
+from gateway.accounts.accounts import Accounts, RootKey
 from storage.native import Core, generate_key
 from storage.records import keys, pointer
 from storage.records.identity import IdentityRecord, InlinePolicy

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.accounts import Accounts, RootKey
+from gateway.accounts.accounts import Accounts, RootKey
 from storage.native import Core, generate_key
 from storage.verify import relation_rows, verify
 from storage.verify.rows import BadRow

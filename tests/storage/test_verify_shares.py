@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from gateway.accounts import Accounts, RootKey
+from gateway.accounts.accounts import Accounts, RootKey
 from storage.native import Core, generate_key
 from storage.records import keys
 from storage.records.share import Cap, DownloadsRecord, MountRecord, SharePointer, ShareRecord

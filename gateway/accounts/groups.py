@@ -12,10 +12,10 @@ from authz.answers import DELETE, TOUCH, Ask, Change, Filter, Page, Part, Writte
 from authz.api import Relations
 from authz.directory import Directory, UnknownNameError
 from authz.model import At, Kind, Place, Subject
-from gateway.accounts import check_name, next_number, repeated, shown_moment
+from gateway.accounts.forgetting import Forgetting
+from gateway.accounts.holdings import removal
+from gateway.accounts.rows import check_name, next_number, repeated, shown_moment
 from gateway.errors import AccountError
-from gateway.forgetting import Forgetting
-from gateway.holdings import removal
 from gateway.limits import ADMIN_PAGE, GROUP_DESCRIPTION_CHARS
 from storage.api import Metastore, absent, add, delete, equals, put
 from storage.records import keys

@@ -22,7 +22,7 @@ from authz.directory import Directory, Target, UnknownNameError
 from authz.model import BUNDLES, IN_BUCKET, RELATIONS, At, ChangeValue, Facts, Kind, Place, Subject
 from authz.names import WordError
 from authz.writing import notes_on
-from gateway.accounts import next_number, repeated, shown_moment
+from gateway.accounts.rows import next_number, repeated, shown_moment
 from gateway.auditing import concerning
 from gateway.errors import AccountError
 from gateway.limits import (

@@ -16,11 +16,11 @@ from authz.deciding import Question, decide
 from authz.directory import Directory, Target, UnknownNameError
 from authz.model import RELATIONS, At, Facts, Place
 from authz.names import WordError
-from gateway.accounts import repeated, shown_moment
+from gateway.accounts.rows import repeated, shown_moment
 from gateway.auditing import concerning
 from gateway.errors import AccountError
 from gateway.limits import ADMIN_PAGE, MOUNTS, PASSWORD_PAUSE_S
-from gateway.shares import Who, secret_of
+from gateway.sharing.shares import Who, secret_of
 from storage.api import Conflict, Guard, Metastore, absent, delete, empty_range, equals, put
 from storage.native import Relations as Engine
 from storage.records import keys

@@ -23,9 +23,9 @@ from authz.policy import (
     parse_identity_policy,
     parse_trust_policy,
 )
-from gateway.accounts import repeated, shown_moment
+from gateway.accounts.holdings import attachments
+from gateway.accounts.rows import repeated, shown_moment
 from gateway.errors import AccountError, S3Error
-from gateway.holdings import attachments
 from gateway.limits import (
     ADMIN_PAGE,
     ATTACHED_POLICIES,

@@ -14,7 +14,7 @@ from authz.directory import Directory, UnknownNameError
 from authz.model import IN_BUCKET, Kind
 from authz.names import SubjectName, WordError
 from gateway.errors import AccountError
-from gateway.shares import Who
+from gateway.sharing.shares import Who
 from storage.api import Metastore
 from storage.records import keys
 from storage.records.pointer import decode_id

@@ -9,27 +9,24 @@ so nothing can be added below it, then what is below goes, then the name. Asking
 
 import hmac
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from authz.policy.principals import account_arn, account_id, user_arn
+from gateway.accounts.holdings import removal, tenant_removal
+from gateway.accounts.rows import Rows, check_name, next_number, repeated, shown_moment
 from gateway.auditing import concerning
 from gateway.errors import AccountError
-from gateway.holdings import removal, tenant_removal
 from gateway.limits import (
     ACCESS_KEY_MAX,
     ACCESS_KEY_MIN,
-    ADMIN_PAGE,
-    COMMIT_ATTEMPTS,
     DISPLAY_NAME_CHARS,
     SECRET_KEY_MAX,
     SECRET_KEY_MIN,
 )
-from gateway.wire.names import is_account_name
-from storage.api import Conflict, Guard, Metastore, Op, absent, add, counters, delete, empty_range, equals, put
+from storage.api import Metastore, Op, absent, add, delete, empty_range, equals, put
 from storage.records import keys
 from storage.records.credential import CredentialRecord
 from storage.records.pointer import STORE_FORMAT, decode_format, decode_id, encode_format, encode_id
@@ -43,7 +40,6 @@ _ACCESS_KEY: Final = re.compile(r"[A-Za-z0-9._-]+\Z")
 _ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 Json = dict[str, Any]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +50,11 @@ class RootKey:
     secret_key: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A record's row as it was read, for the guard of the commit that follows."""
-
-    key: bytes
-    value: bytes
-
-    @property
-    def unchanged(self) -> Guard:
-        return equals(self.key, self.value)
-
-
-class Accounts:
+class Accounts(Rows):
     """The accounts of one store. Methods block on the store; any thread may call them."""
 
     def __init__(self, store: Metastore, clock_us: Callable[[], int], entropy: Callable[[], bytes]) -> None:
-        self._store = store
+        super().__init__(store)
         self._clock_us = clock_us
         self._entropy = entropy
 
@@ -359,46 +343,6 @@ class Accounts:
 
         repeated(attempt)
 
-    # Rows.
-
-    def _scan(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Every row of the range, read by pages."""
-        while rows := self._store.scan(start, end, ADMIN_PAGE):
-            yield from rows
-            start = rows[-1][0] + b"\0"
-
-    def _find_tenant(self, name: str) -> tuple[_Row, TenantRecord] | None:
-        pointer = self._store.get(keys.tenant_name(name.encode()))
-        if pointer is None:
-            return None
-        key = keys.tenant(decode_id(pointer))
-        value = self._store.get(key)
-        return None if value is None else (_Row(key, value), TenantRecord.decode(value))
-
-    def _tenant(self, name: str) -> tuple[_Row, TenantRecord]:
-        found = self._find_tenant(name)
-        if found is None:
-            raise AccountError("missing", f"there is no tenant {name}")
-        return found
-
-    def _find_user(self, tenant: TenantRecord, name: str) -> tuple[_Row, UserRecord] | None:
-        pointer = self._store.get(keys.user_name(tenant.id, name.encode()))
-        if pointer is None:
-            return None
-        key = keys.user(decode_id(pointer))
-        value = self._store.get(key)
-        return None if value is None else (_Row(key, value), UserRecord.decode(value))
-
-    def _user(self, tenant: TenantRecord, name: str) -> tuple[_Row, UserRecord]:
-        found = self._find_user(tenant, name)
-        if found is None:
-            raise AccountError("missing", f"tenant {tenant.name} has no user {name}")
-        return found
-
-    def _credentials(self) -> Iterator[tuple[str, CredentialRecord]]:
-        for key, value in self._scan(*keys.kind_range(keys.CREDENTIAL)):
-            yield key[1:].decode(), CredentialRecord.decode(value)
-
     def _credential(self, user: UserRecord, access_key: str, secret_key: str) -> CredentialRecord:
         _check_key(RootKey(access_key, secret_key))
         return CredentialRecord(
@@ -424,30 +368,8 @@ class Accounts:
         }
 
 
-def next_number(store: Metastore, counter: bytes) -> tuple[int, Guard]:
-    """The number after the last one given, and the guard that nobody takes it meanwhile."""
-    value = store.get(counter)
-    return (1, absent(counter)) if value is None else (counters(value)[0] + 1, equals(counter, value))
-
-
-def repeated(attempt: Callable[[], T]) -> T:
-    """Runs until its guards hold: somebody else changed the same account meanwhile."""
-    for _ in range(COMMIT_ATTEMPTS):
-        try:
-            return attempt()
-        except Conflict:
-            continue
-    raise AccountError("conflict", "the account keeps changing; try again")
-
-
 def _same_root(one: CredentialRecord, other: CredentialRecord) -> bool:
     return one.secret_key == other.secret_key and one.user == other.user and not one.disabled
-
-
-def check_name(what: str, name: str) -> None:
-    """AccountError unless an account may have the name."""
-    if not is_account_name(name):
-        raise AccountError("invalid", f"{name!r} cannot be the name of a {what}: letters, digits and _+=,.@- only")
 
 
 def _check_key(key: RootKey) -> None:
@@ -467,11 +389,6 @@ def _found_by(user: UserRecord) -> list[bytes]:
     """The rows that lead from what a grant may say to the user. Several users may have one address."""
     rows = [keys.canonical_id(user.canonical_id)]
     return [*rows, keys.email(user.email.encode(), user.id)] if user.email else rows
-
-
-def shown_moment(us: int) -> str:
-    """A moment as answers show it."""
-    return datetime.fromtimestamp(us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _show_user(tenant: str, record: UserRecord) -> Json:

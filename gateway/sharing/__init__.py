@@ -1,0 +1,1 @@
+"""What tenants share with each other: shares, and mounts of them. Rules over records; no HTTP."""
