@@ -47,6 +47,7 @@ class ControlRequest(Protocol):
     source_ip: str
     now_us: int
     secure: bool
+    decided: int | None
     bucket_record: bytes | None
 
     def respond(self, status: int, headers: Sequence[tuple[str, str]], body: bytes) -> None:
@@ -175,6 +176,7 @@ def call_of(
         ),
         now_us=request.now_us,
         bucket_record=request.bucket_record,
+        decided=request.decided,
         store=store,
         place=place,
         leftovers=leftovers,

@@ -58,8 +58,9 @@ class Call:
     """One request, parsed, routed, authenticated and authorized. Header names are lower-case; the first value counts.
 
     `bucket_record` is the stored record of the bucket the request names, None when the request names none. `now_us` is
-    when the request arrived, in microseconds since 1970. `leftovers` is None where there are no relations, `known`
-    where nobody knows of any bucket.
+    when the request arrived, in microseconds since 1970. `decided` is the version that the right was decided about,
+    None where the decision looked at none. `leftovers` is None where there are no relations, `known` where nobody knows
+    of any bucket.
     """
 
     op: str
@@ -74,6 +75,7 @@ class Call:
     bucket_record: bytes | None
     store: Metastore
     place: Place
+    decided: int | None = None
     leftovers: Leftovers | None = None
     known: Known | None = None
 

@@ -257,6 +257,8 @@ class ControlRequest:
     source_ip: str
     secure: bool
     now_us: int
+    decided: int | None
+    """The version that was decided about, where the decision looked at one; 0: there was none, or more than one."""
     bucket_record: bytes | None
     def respond(self, status: int, headers: Sequence[tuple[str, str]], body: bytes) -> None: ...
     def fail(self, code: str, message: str | None = None, fields: Sequence[tuple[str, str]] = ()) -> None:

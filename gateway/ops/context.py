@@ -60,7 +60,8 @@ def find_object(call: Call) -> Found:
     """The version the request names: `versionId`, else the current one.
 
     NoSuchKey without a current version, NoSuchVersion for a version that is not there, InvalidArgument for an id we
-    never issued, MethodNotAllowed for a delete marker named by its id, as AWS answers.
+    never issued, MethodNotAllowed for a delete marker named by its id, as AWS answers. ServiceUnavailable, which
+    clients try again, when another version has taken the place of the one that the right was decided about.
     """
     bucket = bucket_of(call)
     version = call.query.get("versionId")
@@ -68,11 +69,13 @@ def find_object(call: Call) -> Found:
         found = _read(call, keys.object(bucket.id, call.key))
         if found is None:
             raise S3Error(Code.NO_SUCH_KEY, fields=(("Key", call.key.decode("utf-8", "replace")),))
+        _check_unchanged(call, found)
         return found
     found = _null_version(call, bucket.id) if version == NULL_VERSION else _version(call, bucket.id, version)
     if found is None:
         fields = (("Key", call.key.decode("utf-8", "replace")), ("VersionId", version))
         raise S3Error(Code.NO_SUCH_VERSION, fields=fields)
+    _check_unchanged(call, found)
     if found.record.delete_marker:
         raise S3Error(Code.METHOD_NOT_ALLOWED, fields=(("Method", call.op), ("ResourceType", "DeleteMarker")))
     return found
@@ -81,6 +84,11 @@ def find_object(call: Call) -> Found:
 def version_of(record: ObjectRecord) -> str:
     """The version id as clients see it."""
     return NULL_VERSION if record.null_version else f"{record.ordinal:0{_VERSION_DIGITS}x}"
+
+
+def _check_unchanged(call: Call, found: Found) -> None:
+    if call.decided is not None and call.decided != found.record.ordinal:
+        raise S3Error(Code.SERVICE_UNAVAILABLE)
 
 
 def _read(call: Call, row: bytes) -> Found | None:

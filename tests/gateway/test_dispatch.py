@@ -40,6 +40,7 @@ class Request:
     now_us: int = 0
     source_ip: str = "127.0.0.1"
     secure: bool = False
+    decided: int | None = None
     bucket_record: bytes | None = None
     answers: list[tuple[Any, ...]] = field(default_factory=list)
     answered: threading.Event = field(default_factory=threading.Event)

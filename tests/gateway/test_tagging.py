@@ -1,5 +1,7 @@
 """Tags of objects and buckets: the six operations, and which sets are refused."""
 
+from typing import Any
+
 import pytest
 from world import World, refused, xml
 
@@ -7,6 +9,7 @@ from gateway.errors import Code
 from gateway.limits import BUCKET_TAGS, OBJECT_TAGS, TAG_KEY_CHARS, TAG_VALUE_CHARS
 from gateway.model import Answer
 from storage.records import keys
+from storage.records.bucket import Ownership
 from storage.records.object import ObjectRecord
 
 
@@ -54,6 +57,44 @@ def test_versions_have_tags_of_their_own(world: World) -> None:
     answer = world.call("PutObjectTagging", "bucket", b"k", query={"versionId": "null"}, body=document(("x", "y")))
     assert dict(answer.headers)["x-amz-version-id"] == "null"
     assert [tag(v)[0] for v in ("null", None)] == [[("x", "y")], [("v", "new")]]
+
+
+@pytest.mark.parametrize(
+    "op", ["GetObjectTagging", "PutObjectTagging", "DeleteObjectTagging", "GetObjectAcl", "PutObjectAcl"]
+)
+def test_a_right_to_one_version_is_none_to_another(op: str) -> None:
+    world = World(ownership=Ownership.OBJECT_WRITER)
+    number = world.bucket()
+    world.put_noncurrent(number, b"k", 0x11, tags=(("v", "old"),))
+    world.put_current(number, b"k", ordinal=0x12, null_version=False, tags=(("v", "new"),))
+    enable(world)
+    body = document(("x", "y")) if op == "PutObjectTagging" else b""
+    more: dict[str, Any] = {"body": body, "headers": {"x-amz-acl": "public-read"} if op == "PutObjectAcl" else {}}
+    before = world.store.scan(b"", b"\xff", 1000)
+    for version, met in ((None, 0x12), (f"{0x12:016x}", 0x12), (f"{0x11:016x}", 0x11)):
+        query = {"versionId": version} if version else {}
+        for decided in (0, met - 1, met + 1):
+            act = lambda: world.call(op, "bucket", b"k", query=query, decided=decided, **more)  # noqa: B023, E731
+            refused(Code.SERVICE_UNAVAILABLE, act)
+        assert world.store.scan(b"", b"\xff", 1000) == before
+    for version, met in ((None, 0x12), (f"{0x11:016x}", 0x11)):
+        query = {"versionId": version} if version else {}
+        assert world.call(op, "bucket", b"k", query=query, decided=met, **more).status in (200, 204)
+
+
+def test_what_replaces_a_version_between_two_attempts_is_not_changed() -> None:
+    world = World()
+    number = world.bucket()
+    world.put_current(number, b"k", ordinal=0x12)
+    commit = world.store.commit
+
+    def faster(*words: Any) -> int:
+        world.store.commit = commit
+        world.put_current(number, b"k", ordinal=0x13)
+        return commit(*words)
+
+    world.store.commit = faster
+    refused(Code.SERVICE_UNAVAILABLE, lambda: world.call("DeleteObjectTagging", "bucket", b"k", decided=0x12))
 
 
 def test_what_is_not_there_has_awss_code(world: World) -> None:

@@ -107,13 +107,15 @@ class World:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         caller: Caller | None = None,
+        decided: int | None = None,
     ) -> Answer:
         """Runs a handler as dispatch would; raises S3Error as it does."""
         row = HANDLERS[op]
         if row.body_bytes:
             checksums.verify(headers or {}, body, required=False)
         assert row.handler is not None
-        return row.handler(self.made(op, bucket, key, body=body, query=query, headers=headers, caller=caller))
+        more: dict[str, Any] = {"query": query, "headers": headers, "caller": caller, "decided": decided}
+        return row.handler(self.made(op, bucket, key, body=body, **more))
 
     def made(
         self,
@@ -125,6 +127,7 @@ class World:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         caller: Caller | None = None,
+        decided: int | None = None,
     ) -> Call:
         """What a handler takes."""
         return Call(
@@ -140,6 +143,7 @@ class World:
             bucket_record=self.store.get(keys.bucket(bucket.encode())) if bucket else None,
             store=self.store,
             place=Place(self.region, self.ownership),
+            decided=decided,
             leftovers=self.forgetting,
             known=KnowsItsOwn(self.store, (caller or self.root).tenant),
         )

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
-use panthera_base::{ErrorCode, S3Error, S3Result, Timestamp};
+use panthera_base::{ErrorCode, Ordinal, S3Error, S3Result, Timestamp};
 use panthera_object::api::{Caller, Query};
 use std::net::IpAddr;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -44,6 +44,8 @@ pub struct ControlCall {
     pub secure: bool,
     /// When the request arrived.
     pub now: Timestamp,
+    /// The version that was decided about, where the decision looked at one: what is done must be done to it.
+    pub decided: Option<Ordinal>,
     /// The bucket's record as stored, when the bucket exists.
     pub bucket_record: Option<Bytes>,
     /// Where the answer goes.

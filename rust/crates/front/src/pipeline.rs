@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
 use panthera_authz::{Action, Context, Permission, Subject};
-use panthera_base::{ErrorCode, S3Error, S3Result, Timestamp};
+use panthera_base::{ErrorCode, Ordinal, S3Error, S3Result, Timestamp};
 use panthera_meta::records::BucketRecord;
 use panthera_meta::{Snapshot, keys};
 use panthera_object::api::{Call, Entered, OpResult, Payload, Query, Reply, ReplyBody, Window};
@@ -197,7 +197,7 @@ async fn run(
             let call = native_call(op, facts, matched, known, head.headers, (context, granted, window, mount))?;
             shared.objects.handle(call).await
         }
-        Kind::Python => control(shared, facts, matched, known, head).await,
+        Kind::Python => control(shared, facts, matched, known, head, granted.version).await,
         Kind::Absent => Err(not_implemented(row)),
     };
     let outcome = outcome.map_err(|error| match concealed {
@@ -415,6 +415,7 @@ async fn control(
     matched: Matched<'_>,
     mut known: Known,
     head: http::request::Parts,
+    decided: Option<Ordinal>,
 ) -> OpResult {
     let metrics = &shared.books.metrics;
     let place = shared.control.place(metrics)?;
@@ -439,6 +440,7 @@ async fn control(
         source_ip: matched.client.ip,
         secure: matched.client.secure,
         now: matched.now,
+        decided,
         bucket_record: known.bucket.map(|(_, raw)| raw),
         answer,
     };

@@ -47,8 +47,9 @@ impl<'a> StoredObject<'a> {
     }
 }
 
-/// A decision that hangs on what is stored is about the version it looked at, and no other's bytes may be shown by it.
-/// ServiceUnavailable, which clients try again, when another version has taken the place.
+/// A decision that hangs on what is stored is about the version it looked at, and nothing of another's may be shown,
+/// compared, changed or removed by it. ServiceUnavailable, which clients try again, when another version has taken the
+/// place.
 pub(crate) fn unchanged(decided: Option<Ordinal>, found: Ordinal) -> S3Result<()> {
     match decided {
         Some(decided) if decided != found => {

@@ -195,7 +195,7 @@ impl Answer {
         Self { status: error.status(), headers: HeaderMap::new(), body: Ok(Bytes::new()), error: Some(error) }
     }
 
-    async fn of(reply: Reply) -> Self {
+    pub async fn of(reply: Reply) -> Self {
         let (status, mut headers) = (reply.status.as_u16(), reply.headers);
         let body = match reply.body {
             ReplyBody::Empty => Ok(Bytes::new()),

@@ -35,6 +35,7 @@ struct Facts {
     source_ip: String,
     secure: bool,
     now_us: u64,
+    decided: Option<u64>,
     bucket_record: Option<Bytes>,
 }
 
@@ -64,6 +65,7 @@ impl From<ControlCall> for ControlRequest {
             source_ip: call.source_ip.to_string(),
             secure: call.secure,
             now_us: call.now.0,
+            decided: call.decided.map(|ordinal| ordinal.0),
             bucket_record: call.bucket_record,
         };
         Self { call: facts, answer: Mutex::new(Some(call.answer)) }
@@ -83,7 +85,7 @@ macro_rules! getters {
 getters! {
     op: String, request_id: String, method: String, bucket: String, query: Vec<(String, String)>,
     headers: Vec<(String, String)>, tenant: u32, user: u32, admin: bool, canonical_id: String, display_name: String,
-    source_ip: String, secure: bool, now_us: u64,
+    source_ip: String, secure: bool, now_us: u64, decided: Option<u64>,
 }
 
 #[pymethods]

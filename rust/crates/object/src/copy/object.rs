@@ -54,7 +54,7 @@ impl ObjectService {
     pub(crate) async fn copy_object(self: &Arc<Self>, mut call: Call) -> OpResult {
         request::prepare(&mut call)?;
         let wishes = Wishes::from_headers(&call.headers)?;
-        let conditions = WriteConditions::from_headers(&call.headers);
+        let conditions = WriteConditions::of(&call);
         let source = self.copy_source(&call)?;
         check_size(source.record.size)?;
         refuse_no_change(&call, &source, &wishes)?;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use panthera_authz::{Action, Context, ObjectLookup, Question, Resource};
 use panthera_base::limits::{DELETE_BODY_BYTES, DELETE_KEYS};
-use panthera_base::{ErrorCode, S3Error, S3Result, Timestamp};
+use panthera_base::{ErrorCode, Ordinal, S3Error, S3Result, Timestamp};
 use panthera_meta::Snapshot;
 use panthera_meta::records::BucketRecord;
 use panthera_wire::checksum::{Announced, Hasher, Md5};
@@ -33,6 +33,14 @@ struct Entry {
 enum Started {
     Done(S3Result<Outcome>),
     Waiting(oneshot::Receiver<Result<(), Refused>>, Outcome),
+}
+
+/// Where an entry's key lies.
+struct Place {
+    /// Behind a mount, or here.
+    mounted: Option<Mounted>,
+    /// Here: the version that was decided about, where a decision looked at one.
+    decided: Option<Ordinal>,
 }
 
 /// What all entries share. Not the call itself: its payload cannot be looked at from two threads.
@@ -108,13 +116,13 @@ impl ObjectService {
         self.commit(bucket, deletion.key, None, |snapshot| self.plan_delete(deletion, snapshot)).await
     }
 
-    /// Where each entry's key lies, if the caller may delete it under the name it has here. `None` is here.
-    fn places(&self, shared: Shared<'_>, entries: &[Entry]) -> S3Result<Vec<S3Result<Option<Mounted>>>> {
+    /// Where each entry's key lies, if the caller may delete it under the name it has here.
+    fn places(&self, shared: Shared<'_>, entries: &[Entry]) -> S3Result<Vec<S3Result<Place>>> {
         let snapshot = self.meta.snapshot().map_err(|error| meta_error(&error))?;
         Ok(entries.iter().map(|entry| self.place(shared, entry, &*snapshot)).collect())
     }
 
-    fn place(&self, shared: Shared<'_>, entry: &Entry, snapshot: &dyn Snapshot) -> S3Result<Option<Mounted>> {
+    fn place(&self, shared: Shared<'_>, entry: &Entry, snapshot: &dyn Snapshot) -> S3Result<Place> {
         let Shared { bucket, bucket_name, caller, context, ref sent, mounts, now } = shared;
         let (key, action) = (entry.key.as_bytes(), entry.action());
         let mount = mounts.covering(key);
@@ -124,24 +132,29 @@ impl ObjectService {
         let resource =
             Resource { tenant: bucket.tenant, bucket: Some(bucket), name: bucket_name, key: Some(key), object };
         self.may_delete(entry, &Question { subject: &caller.subject, action, resource, context, request: sent })?;
-        let Some(mount) = mount else { return Ok(None) };
+        let Some(mount) = mount else { return Ok(Place { mounted: None, decided: stored.decided() }) };
         let found = mount.resolve(&self.authz, snapshot, &caller.subject, (bucket_name, key), now);
-        found.map(Some).map_err(|refusal| refusal.told(context, action))
+        let mounted = found.map_err(|refusal| refusal.told(context, action))?;
+        Ok(Place { mounted: Some(mounted), decided: None })
     }
 
     /// What the entry asks for, if both sides of a mount allow it where the key lies below one.
-    fn deletion<'c>(
-        &self,
-        shared: Shared<'c>,
-        entry: &'c Entry,
-        place: &'c S3Result<Option<Mounted>>,
-    ) -> S3Result<Deletion<'c>> {
+    fn deletion<'c>(&self, shared: Shared<'c>, entry: &'c Entry, place: &'c S3Result<Place>) -> S3Result<Deletion<'c>> {
         let Shared { bucket, bucket_name, caller, context, ref sent, .. } = shared;
         let (wanted, conditions) = (Wanted::parse(entry.version.as_deref()), &entry.conditions);
-        let Some(mounted) = place.as_ref().map_err(Clone::clone)? else {
+        let Place { mounted, decided } = place.as_ref().map_err(Clone::clone)?;
+        let Some(mounted) = mounted else {
             let key = entry.key.as_bytes();
             check_key(key)?;
-            return Ok(Deletion { bucket, bucket_name, key, wanted: wanted?, conditions, owner: caller.user });
+            return Ok(Deletion {
+                bucket,
+                bucket_name,
+                key,
+                wanted: wanted?,
+                conditions,
+                owner: caller.user,
+                decided: *decided,
+            });
         };
         let Mounted { standing, key, .. } = mounted;
         let (bucket, name, key) = (&*standing.bucket, &*standing.record.bucket_name, &**key);
@@ -151,7 +164,8 @@ impl ObjectService {
         let (subject, action) = (&standing.caller.subject, entry.action());
         self.may_delete(entry, &Question { subject, action, resource, context, request: sent })?;
         check_key(key)?;
-        Ok(Deletion { bucket, bucket_name: name, key, wanted: wanted?, conditions, owner: standing.caller.user })
+        let (wanted, owner, decided) = (wanted?, standing.caller.user, object.decided());
+        Ok(Deletion { bucket, bucket_name: name, key, wanted, conditions, owner, decided })
     }
 
     /// AccessDenied unless an entry may be deleted. Whoever may not read what is stored must not find out about it by

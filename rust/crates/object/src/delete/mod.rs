@@ -9,12 +9,13 @@ mod one;
 use std::borrow::Cow;
 
 use http::HeaderMap;
-use panthera_base::{ErrorCode, S3Error, S3Result, Timestamp, UserId};
+use panthera_base::{ErrorCode, Ordinal, S3Error, S3Result, Timestamp, UserId};
 use panthera_meta::Snapshot;
 use panthera_meta::records::{BucketRecord, ObjectView};
 use panthera_wire::conditions::{Comparison, etag_in};
 use panthera_wire::date::parse_http_date;
 
+use crate::access::unchanged;
 use crate::commit::Planned;
 use crate::resolve::Wanted;
 use crate::service::ObjectService;
@@ -102,6 +103,8 @@ struct Deletion<'c> {
     wanted: Wanted,
     conditions: &'c Conditions,
     owner: UserId,
+    /// The version that was decided about, where a decision looked at one.
+    decided: Option<Ordinal>,
 }
 
 impl ObjectService {
@@ -115,6 +118,9 @@ impl ObjectService {
 
     fn plan_delete_current(&self, deletion: &Deletion<'_>, rows: &KeyRows<'_>) -> S3Result<Planned<Outcome>> {
         let held = !deletion.conditions.is_empty();
+        if let Some(row) = rows.latest() {
+            unchanged(deletion.decided, row.ordinal)?;
+        }
         if held {
             match rows.latest() {
                 Some(row) => deletion.conditions.check(row)?,
@@ -149,6 +155,7 @@ fn plan_delete_version(
     };
     let outcome = |row: &Row| Outcome { version: Some(row.wire_id()), marker: row.marker };
     if let Some(row) = rows.current.as_ref().filter(|row| named(row)) {
+        unchanged(deletion.decided, row.ordinal)?;
         deletion.conditions.check(row)?;
         return Ok(Planned::Commit(plan::delete_current_version(rows), outcome(row)));
     }
@@ -164,6 +171,7 @@ fn plan_delete_version(
         // Deleting what is not there succeeds.
         return Ok(Planned::Nothing(Outcome { version: Some(id), marker: false }));
     };
+    unchanged(deletion.decided, row.ordinal)?;
     deletion.conditions.check(&row)?;
     let below = match rows.current {
         Some(_) => None,

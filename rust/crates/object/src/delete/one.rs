@@ -19,6 +19,7 @@ impl ObjectService {
             wanted: Wanted::of(&call)?,
             conditions: &Conditions::from_headers(&call.headers)?,
             owner: call.caller.user,
+            decided: call.decided,
         };
         request::check_key(deletion.key)?;
         let plan = |snapshot: &dyn panthera_meta::Snapshot| self.plan_delete(&deletion, snapshot);

@@ -16,7 +16,7 @@ use panthera_wire::xml::Writer;
 use super::assemble::{assemble, etag, invalid_part};
 use super::request::{Listed, Whole, parse};
 use super::{Upload, rows, upload_id};
-use crate::access::{SentBy, StoredObject};
+use crate::access::{SentBy, StoredObject, unchanged};
 use crate::api::{Call, OpResult, Reply, ReplyBody};
 use crate::commit::meta_error;
 use crate::copy::write_checksums;
@@ -42,8 +42,8 @@ struct CompleteJob {
     whole: Whole,
     conditions: WriteConditions,
     by: SentBy,
-    /// The caller may read what is stored.
-    reads: bool,
+    /// The caller may read what is stored: `Some`, with the version that was decided about where the decision looked at one.
+    reads: Option<Option<Ordinal>>,
 }
 
 impl ObjectService {
@@ -64,7 +64,7 @@ impl ObjectService {
             upload,
             listed: parse(&body)?,
             whole: Whole::from_headers(&call.headers)?,
-            conditions: WriteConditions::from_headers(&call.headers),
+            conditions: WriteConditions::of(&call),
             by: SentBy::new(call.caller.subject, call.request_id, call.context.source_ip),
             bucket: call.bucket,
             bucket_name: call.bucket_name,
@@ -84,12 +84,13 @@ impl ObjectService {
 impl ObjectService {
     /// Whether the caller may read what is stored under the key, on both sides of a mount. Asked by nobody, so it is not
     /// written down.
-    fn may_read(&self, call: &Call) -> bool {
+    fn may_read(&self, call: &Call) -> Option<Option<Ordinal>> {
         let stored = StoredObject::new(&*self.meta, &call.bucket, &call.key, None);
         let question = call.question(Action::GET_OBJECT);
         let resource = Resource { key: Some(&call.key), object: Some(&stored), ..question.resource };
         let context = &Context { trail: None, ..call.context.clone() };
-        call.both_allow(&self.authz, call.mount.as_ref(), &Question { resource, context, ..question })
+        let allowed = call.both_allow(&self.authz, call.mount.as_ref(), &Question { resource, context, ..question });
+        allowed.then(|| stored.decided())
     }
 }
 
@@ -154,14 +155,13 @@ impl CompleteJob {
     /// The current object, when it is what this upload would have made and is younger than the upload. Who may not read it
     /// would learn by guessing what it is made of.
     fn completed_before(&self) -> S3Result<Option<(ObjectRecord, Option<String>)>> {
-        if !self.reads {
-            return Ok(None);
-        }
+        let Some(decided) = self.reads else { return Ok(None) };
         let snapshot = self.service.meta.snapshot().map_err(|error| meta_error(&error))?;
         let Some(row) = get(&*snapshot, &keys::object(self.bucket.id, &self.key))? else { return Ok(None) };
         let view = ObjectView::new(row).map_err(S3Error::internal)?;
         let md5s: Option<Vec<[u8; 16]>> = self.listed.iter().map(Listed::md5).collect();
-        let same = view.multipart_etag()
+        let same = unchanged(decided, view.ordinal()).is_ok()
+            && view.multipart_etag()
             && view.parts() as usize == self.listed.len()
             && view.ordinal() > self.upload
             && md5s.is_some_and(|md5s| etag(md5s.iter()) == *view.etag());

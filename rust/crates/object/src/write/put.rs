@@ -48,7 +48,7 @@ impl ObjectService {
         let owned = self.owned(&call, &call.headers)?;
         settled(call.context.trail.as_deref()).await?;
         let mut record = request::describe(&call.headers, owned)?;
-        let conditions = WriteConditions::from_headers(&call.headers);
+        let conditions = WriteConditions::of(&call);
         let declared = require_length(&call)?;
         if !conditions.is_empty() && declared.is_none_or(|len| len > EARLY_CHECK_BYTES) {
             self.check_early(&call, &conditions)?;

@@ -15,6 +15,7 @@ use panthera_wire::{acl, hex, tagging};
 use super::KeyRows;
 use super::acl::Owned;
 use super::key_rows::Row;
+use crate::access::unchanged;
 use crate::api::Call;
 use crate::service::ObjectService;
 
@@ -80,15 +81,22 @@ pub(crate) fn checksum(algorithm: Algorithm, kind: ChecksumType, digest: &Digest
 pub(crate) struct WriteConditions {
     if_match: Option<String>,
     if_none_match: Option<String>,
+    /// The version that the right to compare was decided about, where that decision looked at one.
+    decided: Option<Ordinal>,
 }
 
 impl WriteConditions {
     /// Reads the two headers.
-    pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(call: &Call) -> Self {
+        Self { decided: call.decided, ..Self::from_headers(&call.headers) }
+    }
+
+    fn from_headers(headers: &HeaderMap) -> Self {
         let read = panthera_wire::conditions::Conditions::from_headers(headers);
         Self {
             if_match: read.if_match.map(|list| list.into_owned()),
             if_none_match: read.if_none_match.map(|list| list.into_owned()),
+            decided: None,
         }
     }
 
@@ -108,6 +116,7 @@ impl WriteConditions {
                 None => Ok(()),
             };
         };
+        unchanged(self.decided, row.ordinal)?;
         let etag = row_etag(row)?;
         if self.if_match.as_ref().is_some_and(|list| !etag_in(list, &etag, Comparison::Strong)) {
             return Err(precondition_failed("If-Match"));

@@ -4,6 +4,7 @@ mod big;
 mod bodies;
 mod concurrency;
 mod copies;
+mod decided;
 mod deletes;
 mod forms;
 mod invariants;
