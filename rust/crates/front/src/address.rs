@@ -10,9 +10,9 @@ use panthera_base::{ErrorCode, S3Error, S3Result, limits};
 use panthera_object::api::Query;
 use panthera_wire::uri::{self, percent_decode};
 
-use crate::links::{LINKS, Token};
 use crate::settings::{ADDRESS_BUCKET_BYTES, QUERY_PARAMETERS};
 use crate::table::Scope;
+use crate::token::{LINKS, Token};
 
 /// What a request addresses.
 #[derive(Clone, PartialEq, Eq, Debug)]

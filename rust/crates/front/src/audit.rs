@@ -12,9 +12,9 @@ use panthera_meta::records::BucketRecord;
 use panthera_object::api::{NativeOp, OpResult};
 use panthera_object::{Refusal, settled};
 
-use crate::pipeline::{Known, Matched, signed_head};
 use crate::render::Facts;
-use crate::server::Shared;
+use crate::request::{Known, Matched, signed_head};
+use crate::shared::Shared;
 use crate::table::{Kind, Scope};
 
 /// A trail for requests that may be about another tenant's resources: by their bucket, a copy's source, or a mount.

@@ -17,8 +17,8 @@ use panthera_object::{Document, Sent, StoredObject, StoredUpload, form_headers, 
 use panthera_wire::auth::SignatureVersion;
 use panthera_wire::headers;
 
-use crate::pipeline::{Known, Matched, Peer};
-use crate::server::Shared;
+use crate::request::{Known, Matched, Peer};
+use crate::shared::Shared;
 use crate::table::{Asks, Auth, Reveal};
 
 const TAGGING: HeaderName = HeaderName::from_static("x-amz-tagging");

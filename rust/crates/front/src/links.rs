@@ -1,8 +1,8 @@
 //! Share links: `/-/TOKEN/…`, for browsers and curl. Step 4 of the rows whose sender is known by a token in the path,
 //! and what the answers to them have in common.
 //!
-//! Belongs here: tokens, the password of a link, the way from a link to the place it means. Does not belong here: what
-//! makes a share stand (`shares`), what its bearer may do there (crate `authz`).
+//! Belongs here: the password of a link, the way from a link to the place it means. Does not belong here: how a token
+//! reads (`token`), what makes a share stand (`shares`), what its bearer may do there (crate `authz`).
 //!
 //! A link that is unknown, expired, revoked, for somebody else, or means another object is refused with the same
 //! AccessDenied: only who holds a share that stands is told more (that a password is needed, that a key is missing). The
@@ -13,68 +13,19 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use panthera_authz::{Reason, Subject};
 use panthera_base::{ErrorCode, S3Error, TenantId, UserId, limits};
 use panthera_meta::records::ShareRecord;
-use panthera_object::api::{Entered, NativeOp, OpResult, Window};
+use panthera_object::api::{NativeOp, OpResult, Window};
 use panthera_object::{Mounts, Refusal, Standing, by_secret, standing};
 use panthera_wire::auth::{BodyAuth, unsigned_body};
 use panthera_wire::checksum::base64;
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 use crate::audit::About;
 use crate::authenticate::Identity;
-use crate::downloads::{self, Limit};
-use crate::pipeline::{Matched, signed_head};
-use crate::server::Shared;
+use crate::downloads;
+use crate::request::{Elsewhere, Matched, signed_head};
+use crate::shared::Shared;
 use crate::table::Scope;
-
-/// What stands in the place of a bucket's name; no bucket can be called so.
-pub(crate) const LINKS: &str = "-";
-
-const SECRET_BYTES: usize = 32;
-const KIND_PREFIX: u8 = 1;
-const KIND_OBJECT: u8 = 2;
-
-/// What a token says. The secret itself is kept nowhere.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Token {
-    /// It is of one object.
-    pub object: bool,
-    /// The name its share is found by.
-    pub secret_sha256: [u8; 32],
-}
-
-impl Token {
-    /// Reads a token. `None` for what we cannot have issued.
-    pub fn read(text: &str) -> Option<Self> {
-        if text.contains(['+', '/', '=']) {
-            return None;
-        }
-        let plain = base64::decode(&text.replace('-', "+").replace('_', "/"))?;
-        let (kind, secret) = plain.split_first().filter(|(_, secret)| secret.len() == SECRET_BYTES)?;
-        let object = match *kind {
-            KIND_PREFIX => false,
-            KIND_OBJECT => true,
-            _ => return None,
-        };
-        Some(Self { object, secret_sha256: Sha256::digest(secret).into() })
-    }
-}
-
-/// A target as logs may have it: without the token of a share link, also of one that is written oddly and leads nowhere.
-pub(crate) fn without_token<'t>(target: &'t str) -> String {
-    let strip = |text: &'t str, starts: [&str; 3]| starts.iter().find_map(|start| text.strip_prefix(start));
-    let named = strip(target.trim_start_matches('/'), [LINKS, "%2d", "%2D"]);
-    let Some(rest) = named.and_then(|rest| strip(rest, ["/", "%2f", "%2F"])) else { return target.to_owned() };
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    format!("/-/...{}", &rest[end..])
-}
-
-/// The same of a whole URL: tools that follow the links of a page name it as their referer.
-pub(crate) fn url_without_token(url: &str) -> String {
-    let authority = url.find("://").map_or(0, |at| at + 3);
-    let path = url[authority..].find('/').map_or(url.len(), |at| authority + at);
-    format!("{}{}", &url[..path], without_token(&url[path..]))
-}
+use crate::token::{LINKS, Token};
 
 /// Whether a browser asks: it is answered in HTML.
 pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
@@ -83,18 +34,6 @@ pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
         let kind = kind.split(';').next().unwrap_or_default().trim();
         kind.eq_ignore_ascii_case("text/html")
     })
-}
-
-/// What an operation on a shared place needs beside its call.
-pub(crate) struct Elsewhere {
-    /// The client's names.
-    pub window: Window,
-    /// How often the share may be downloaded.
-    pub limit: Option<Limit>,
-    /// The way was a link: its answers must not travel.
-    pub link: bool,
-    /// The way was a mount.
-    pub mount: Option<Entered>,
 }
 
 /// A link that stands, and where it leads.
@@ -254,52 +193,6 @@ impl Elsewhere {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn coded(bytes: &[u8]) -> String {
-        base64::encode(bytes).replace('+', "-").replace('/', "_").trim_end_matches('=').to_owned()
-    }
-
-    #[test]
-    fn a_token_is_a_kind_and_a_secret_and_nothing_else() {
-        for (kind, object) in [(KIND_PREFIX, false), (KIND_OBJECT, true)] {
-            let token = Token::read(&coded(&[&[kind][..], &[0xFB; 32]].concat())).unwrap();
-            assert_eq!(token, Token { object, secret_sha256: Sha256::digest([0xFB; 32]).into() });
-        }
-        let whole = coded(&[&[1][..], &[0xFB; 32]].concat());
-        let standard = whole.replace('-', "+").replace('_', "/");
-        for text in [
-            "",
-            "-",
-            "x",
-            &whole[1..],
-            &format!("{whole}A"),
-            &format!("{whole}="),
-            &standard,
-            &coded(&[&[0][..], &[7; 32]].concat()),
-            &coded(&[&[3][..], &[7; 32]].concat()),
-            &coded(&[&[1][..], &[7; 31]].concat()),
-            &coded(&[&[1][..], &[7; 33]].concat()),
-        ] {
-            assert_eq!(Token::read(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn logs_have_no_token() {
-        assert_eq!(without_token("/-/secret/a/b?x=1"), "/-/.../a/b?x=1");
-        assert_eq!(without_token("/-/secret?x"), "/-/...?x");
-        assert_eq!(without_token("/-/secret"), "/-/...");
-        assert_eq!(without_token("/%2D/secret/a"), "/-/.../a");
-        assert_eq!(without_token("/%2d/secret"), "/-/...");
-        assert_eq!(without_token("//-/secret/a"), "/-/.../a");
-        assert_eq!(without_token("/-%2Fsecret/a"), "/-/.../a");
-        assert_eq!(without_token("/-x/a"), "/-x/a");
-        assert_eq!(without_token("/bucket/-/secret"), "/bucket/-/secret");
-        assert_eq!(url_without_token("https://host:9000/-/secret/a?x"), "https://host:9000/-/.../a?x");
-        for other in ["https://host/b/-/k", "https://host", "host", "", "/", "://"] {
-            assert_eq!(url_without_token(other), other);
-        }
-    }
 
     #[test]
     fn browsers_are_told_by_what_they_accept() {

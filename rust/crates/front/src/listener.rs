@@ -2,7 +2,6 @@
 //!
 //! Belongs here: what happens before a request exists and after the last one. Does not belong here: requests.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener as StdListener, ToSocketAddrs};
@@ -18,7 +17,6 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use panthera_base::limits;
-use parking_lot::Mutex;
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -26,9 +24,10 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::body::Body;
 use crate::connection::{Connection, Overdue, Socket};
-use crate::pipeline::{self, Peer};
-use crate::server::Shared;
+use crate::pipeline;
+use crate::request::Peer;
 use crate::settings::{BACKLOG, H2_CONNECTION_WINDOW, H2_STREAM_WINDOW, H2_STREAMS};
+use crate::shared::Shared;
 
 /// Pause after accept(2) failed: it fails for want of file descriptors, and trying at once only burns the CPU.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -55,40 +54,6 @@ fn bind_one(address: SocketAddr) -> io::Result<StdListener> {
     Ok(socket.into())
 }
 
-/// Open connections by client address.
-#[derive(Default)]
-pub struct Addresses(Mutex<HashMap<IpAddr, usize>>);
-
-impl Addresses {
-    /// Counts one more, unless that is too many.
-    fn enter(self: &Arc<Self>, ip: IpAddr, most: usize) -> Option<Seat> {
-        let mut counts = self.0.lock();
-        let count = counts.entry(ip).or_insert(0);
-        if *count >= most {
-            return None;
-        }
-        *count += 1;
-        Some(Seat { addresses: self.clone(), ip })
-    }
-}
-
-struct Seat {
-    addresses: Arc<Addresses>,
-    ip: IpAddr,
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut counts = self.addresses.0.lock();
-        if let Some(count) = counts.get_mut(&self.ip) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.ip);
-            }
-        }
-    }
-}
-
 /// Accepts until told to drain.
 pub async fn accept_loop(listener: TcpListener, shared: Arc<Shared>, mut draining: watch::Receiver<bool>) {
     loop {
@@ -103,7 +68,7 @@ pub async fn accept_loop(listener: TcpListener, shared: Arc<Shared>, mut drainin
             continue;
         };
         let ip = peer.ip().to_canonical();
-        let Some(seat) = shared.addresses.enter(ip, shared.settings.connections_per_address) else {
+        let Some(seat) = shared.seats.enter(ip, shared.settings.connections_per_address) else {
             metrics.connections_refused.fetch_add(1, Ordering::Relaxed);
             continue;
         };
@@ -228,24 +193,5 @@ async fn attend<C, E>(
                 finish(connection.as_mut());
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_has_its_seats_and_no_more() {
-        let addresses = Arc::new(Addresses::default());
-        let ip = IpAddr::from([127, 0, 0, 1]);
-        let (a, b) = (addresses.enter(ip, 2), addresses.enter(ip, 2));
-        assert!(a.is_some() && b.is_some());
-        assert!(addresses.enter(ip, 2).is_none());
-        assert!(addresses.enter(IpAddr::from([127, 0, 0, 2]), 2).is_some());
-        drop(a);
-        assert!(addresses.enter(ip, 2).is_some());
-        drop(b);
-        assert!(addresses.0.lock().is_empty());
     }
 }

@@ -3,19 +3,18 @@
 //! Belongs here: the order, and what one step hands to the next. Does not belong here: how a step works; each has its
 //! module.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
-use panthera_authz::{Action, Context, Permission, Subject};
+use panthera_authz::{Action, Context, Permission};
 use panthera_base::{ErrorCode, Ordinal, S3Error, S3Result, Timestamp};
 use panthera_meta::records::BucketRecord;
 use panthera_meta::{Snapshot, keys};
-use panthera_object::api::{Call, Entered, OpResult, Payload, Query, Reply, ReplyBody, Window};
+use panthera_object::api::{Call, Entered, OpResult, Query, Reply, ReplyBody, Window};
 use panthera_object::{Mounted, Mounts, Refusal};
-use panthera_wire::auth::{BodyAuth, Head, SignatureVersion};
+use panthera_wire::auth::{BodyAuth, SignatureVersion};
 
 use crate::account::Receipt;
 use crate::address::{self, Address, Client};
@@ -28,74 +27,13 @@ use crate::connection::Connection;
 use crate::control::{ControlCall, ControlReply};
 use crate::downloads::Limit;
 use crate::form::{self, Form};
-use crate::links::{self, Elsewhere};
+use crate::links;
 use crate::payload::{self, BodyPayload, Lengths, Rest, Settled};
 use crate::render::{self, Facts};
-use crate::server::Shared;
+use crate::request::{Elsewhere, Known, Matched, Peer, signed_head};
+use crate::shared::Shared;
 use crate::table::{Auth, Kind, Operation, Reveal, Scope};
-
-/// The other end of a connection.
-#[derive(Clone, Debug)]
-pub struct Peer {
-    ip: IpAddr,
-    tls: bool,
-    pub(crate) tls_version: Option<&'static str>,
-    cipher: Option<String>,
-}
-
-impl Peer {
-    /// Over plain HTTP.
-    pub fn plain(ip: IpAddr) -> Self {
-        Self { ip, tls: false, tls_version: None, cipher: None }
-    }
-
-    /// Over TLS.
-    pub fn tls(
-        ip: IpAddr,
-        version: Option<rustls::ProtocolVersion>,
-        cipher: Option<rustls::SupportedCipherSuite>,
-    ) -> Self {
-        let tls_version = match version {
-            Some(rustls::ProtocolVersion::TLSv1_2) => Some("TLSv1.2"),
-            Some(rustls::ProtocolVersion::TLSv1_3) => Some("TLSv1.3"),
-            _ => None,
-        };
-        Self { ip, tls: true, tls_version, cipher: cipher.map(|suite| format!("{:?}", suite.suite())) }
-    }
-}
-
-/// A request that has been read and matched: what steps 4 to 6 work on.
-pub(crate) struct Matched<'a> {
-    pub row: &'a Operation,
-    pub address: Address,
-    pub query: Query,
-    pub client: Client,
-    pub now: Timestamp,
-}
-
-/// What step 4 found out.
-pub(crate) struct Known {
-    pub identity: Identity,
-    /// The bucket of the request, and its row as stored.
-    pub bucket: Option<(Arc<BucketRecord>, Bytes)>,
-    pub form: Form,
-    /// The document, where policies can ask what it says; read before step 5.
-    pub document: Option<Bytes>,
-    payload: Box<dyn Payload>,
-    /// What is worked on lies elsewhere: behind a share.
-    pub elsewhere: Option<Elsewhere>,
-    /// The key lies below a mount, and its share gives the caller nothing. Said after step 5: only who may do it here is
-    /// told, or written down as one who tried.
-    pub blocked: Option<Refusal>,
-}
-
-impl Known {
-    /// Who asks where the object lies: the caller, or the share it comes through.
-    pub fn asks(&self) -> &Subject {
-        let entered = self.elsewhere.as_ref().and_then(|elsewhere| elsewhere.mount.as_ref());
-        entered.map_or(&self.identity.caller.subject, |entered| &entered.share)
-    }
-}
+use crate::token;
 
 /// Answers one request.
 pub(crate) async fn answer(
@@ -335,16 +273,6 @@ async fn authenticate_link(
     Ok(Known { identity, bucket, form, document: None, payload, elsewhere, blocked: None })
 }
 
-pub(crate) fn signed_head<'a>(head: &'a http::request::Parts, matched: &'a Matched<'_>) -> Head<'a> {
-    Head {
-        method: head.method.as_str(),
-        path: head.uri.path(),
-        query: head.uri.query().unwrap_or_default(),
-        headers: &head.headers,
-        vhost_bucket: matched.address.virtual_host.then_some(matched.address.bucket.as_str()),
-    }
-}
-
 fn find_bucket(
     buckets: &Buckets,
     snapshot: &dyn Snapshot,
@@ -467,7 +395,7 @@ async fn settle(
 /// Errors that are ours go to the log, under the id the client reads.
 fn complain(shared: &Shared, facts: &Facts, error: Option<&S3Error>) {
     if let Some(error) = error.filter(|error| error.status() >= 500 && error.code() != ErrorCode::NotImplemented) {
-        let resource = links::without_token(facts.resource());
+        let resource = token::without_token(facts.resource());
         (shared.complain)(&format!("request {} {} {resource}: {error}", facts.request_id(), facts.method));
     }
 }
@@ -497,8 +425,8 @@ fn note_request(
     line.remote = Some(client.ip);
     line.request_id = facts.request_id().to_owned();
     line.operation = format!("REST.{}.UNKNOWN", head.method);
-    line.request_uri = format!("{} {} {version}", head.method, links::without_token(target));
-    line.referer = text(header::REFERER).map(|url| links::url_without_token(&url));
+    line.request_uri = format!("{} {} {version}", head.method, token::without_token(target));
+    line.referer = text(header::REFERER).map(|url| token::url_without_token(&url));
     line.user_agent = text(header::USER_AGENT);
     line.host_id = facts.host_id.to_str().unwrap_or_default().to_owned();
     line.host = client.host.clone();

@@ -11,8 +11,8 @@ use panthera_object::page;
 use panthera_wire::xml::Writer;
 
 use crate::body::{Body, SlowDocument, undeclared};
-use crate::server::RequestId;
 use crate::settings::SLOW_PAUSE;
+use crate::shared::RequestId;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 const ID_2: HeaderName = HeaderName::from_static("x-amz-id-2");

@@ -5,7 +5,6 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -14,8 +13,6 @@ use http::HeaderValue;
 use panthera_authz::Authorizer;
 use panthera_base::Clock;
 use panthera_meta::Metastore;
-use panthera_object::ObjectService;
-use panthera_object::api::{Call, OpResult};
 use panthera_wire::auth::{AuthPolicy, SigningKeys};
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
@@ -28,10 +25,11 @@ use crate::address::{Domains, External, Proxies};
 use crate::authenticate::Verifier;
 use crate::buckets::Buckets;
 use crate::connection::Patience;
-use crate::control::{ControlCalls, ControlQueue, queue};
-use crate::listener::{Addresses, accept_loop, bind};
+use crate::control::{ControlCalls, queue};
+use crate::listener::{accept_loop, bind};
 use crate::passwords::Passwords;
 use crate::settings::Settings;
+use crate::shared::{Complain, ObjectHandler, Shared};
 use crate::table::{Row, Table, TableError};
 use crate::tls::Tls;
 
@@ -39,21 +37,6 @@ use crate::tls::Tls;
 const DRAIN_PAUSE: Duration = Duration::from_millis(5);
 /// What the runtime's threads get to stop when the connections are gone or given up.
 const RUNTIME_STOP: Duration = Duration::from_secs(1);
-
-/// Answers native rows.
-pub trait ObjectHandler: Send + Sync {
-    /// Answers one call.
-    fn handle(&self, call: Call) -> Pin<Box<dyn Future<Output = OpResult> + Send + '_>>;
-}
-
-impl ObjectHandler for Arc<ObjectService> {
-    fn handle(&self, call: Call) -> Pin<Box<dyn Future<Output = OpResult> + Send + '_>> {
-        Box::pin(ObjectService::handle(self, call))
-    }
-}
-
-/// Takes log lines about what only we can repair (InternalError and its kin), one line each, without newline.
-pub type Complain = Box<dyn Fn(&str) + Send + Sync>;
 
 /// What the front stands on.
 pub struct Parts {
@@ -97,62 +80,6 @@ impl std::error::Error for StartError {}
 impl From<io::Error> for StartError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
-    }
-}
-
-/// 16 upper-case hex digits, never twice in the life of a data directory: the start in microseconds leaves room for
-/// 4096 requests in each of them before two runs could meet.
-#[derive(Clone, Copy)]
-pub struct RequestId([u8; 16]);
-
-impl RequestId {
-    /// The id with this number.
-    pub fn from_number(mut number: u64) -> Self {
-        let mut digits = [0; 16];
-        for digit in digits.iter_mut().rev() {
-            *digit = b"0123456789ABCDEF"[(number & 15) as usize];
-            number >>= 4;
-        }
-        Self(digits)
-    }
-
-    /// The digits.
-    pub fn as_str(&self) -> &str {
-        // Hex digits are ASCII.
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-}
-
-/// What every connection and request shares.
-pub(crate) struct Shared {
-    pub meta: Arc<dyn Metastore>,
-    pub authz: Arc<Authorizer>,
-    pub objects: Box<dyn ObjectHandler>,
-    pub clock: Arc<dyn Clock>,
-    pub complain: Complain,
-    pub table: Table,
-    pub settings: Settings,
-    pub patience: Patience,
-    pub domains: Domains,
-    pub proxies: Proxies,
-    pub external: Option<External>,
-    pub verifier: Verifier,
-    pub buckets: Buckets,
-    pub passwords: Arc<Passwords>,
-    /// Downloads of shares with a limit are counted in turns.
-    pub downloads: tokio::sync::Mutex<()>,
-    pub control: ControlQueue,
-    pub books: Arc<Books>,
-    pub tls: Option<Tls>,
-    pub addresses: Arc<Addresses>,
-    pub host_id: HeaderValue,
-    pub region: &'static str,
-    next_id: AtomicU64,
-}
-
-impl Shared {
-    pub fn request_id(&self) -> RequestId {
-        RequestId::from_number(self.next_id.fetch_add(1, Ordering::Relaxed))
     }
 }
 
@@ -201,7 +128,7 @@ impl Front {
             downloads: tokio::sync::Mutex::default(),
             patience: Patience::new(&settings),
             domains: Domains::new(&settings.domains),
-            addresses: Arc::default(),
+            seats: Arc::default(),
             host_id: host_id(start),
             region: Box::leak(settings.region.clone().into_boxed_str()),
             next_id: AtomicU64::new(start << 12),
