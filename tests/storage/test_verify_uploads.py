@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.accounts import Accounts, RootKey
+from gateway.accounts.accounts import Accounts, RootKey
 from storage.native import Core, generate_key
 from storage.records import keys
 from storage.records.bucket import BucketRecord
