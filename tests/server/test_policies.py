@@ -17,6 +17,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from person import Person
+from raw import exchange
 from running import running
 
 World = tuple[Person, Person, Any]
@@ -129,6 +130,33 @@ def test_conditional_writes_can_be_required_as_amazon_documents_it(world: World,
         whole = {"MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": etag}]}}
         assert code(bob.s3.complete_multipart_upload, **upload, **whole) == "AccessDenied"
         assert code(bob.s3.complete_multipart_upload, **upload, **whole, IfNoneMatch="*") == "OK"
+
+
+@pytest.mark.parametrize("said", [["*", '"x"'], ['"x"', "*"], ["*", ""], [""], [","], ['"x"'], ["x"], ['*, "x"']])
+def test_what_a_required_condition_says_keeps_what_is_there(world: World, name: str, said: list[str]) -> None:
+    """The decision and the write read the header alike: one saw a star, the other a list with a star in it."""
+    for required in ({"Null": {"s3:if-none-match": "false"}}, {"StringEquals": {"s3:if-none-match": "*"}}):
+        put(world, name, allow(name, action=["s3:PutObject", "s3:GetObject"], Condition=required))
+        lines = "".join(f"If-None-Match: {line}\r\n" for line in said)
+        request = f"PUT /{name}/public/a HTTP/1.1\r\nHost: x\r\n{lines}Content-Length: 1\r\n\r\nx"
+        answer = exchange(world[2].meta.endpoint_url, request.encode())
+        assert answer is not None and answer.code == "AccessDenied"
+        assert world[0].s3.get_object(Bucket=name, Key="public/a")["Body"].read() == b"public/a"
+
+
+def test_grants_in_several_lines_are_the_list_that_a_policy_sees(world: World, name: str) -> None:
+    ann, bob, nobody = world
+    controls = {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
+    ann.s3.put_bucket_ownership_controls(Bucket=name, OwnershipControls=controls)
+    to_ann, to_all = f'id="{ann.id}"', 'uri="http://acs.amazonaws.com/groups/global/AllUsers"'
+    only = {"StringEquals": {"s3:x-amz-grant-read": to_ann}}
+    put(world, name, allow(name, action=["s3:PutObject", "s3:PutObjectAcl"], Condition=only))
+    for said, wanted in (([to_ann], 200), ([to_ann, to_all], 403), ([to_all, to_ann], 403)):
+        lines = "".join(f"x-amz-grant-read: {line}\r\n" for line in said)
+        request = f"PUT /{name}/new HTTP/1.1\r\nHost: x\r\n{lines}Content-Length: 1\r\n\r\nx"
+        answer = exchange(nobody.meta.endpoint_url, request.encode())
+        assert answer is not None and answer.status == wanted
+    assert code(bob.s3.get_object, Bucket=name, Key="new") == "AccessDenied"
 
 
 @pytest.mark.parametrize("written", ["{}/private/a", "/{}/private/a"])

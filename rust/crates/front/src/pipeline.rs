@@ -15,6 +15,7 @@ use panthera_meta::{Snapshot, keys};
 use panthera_object::api::{Call, Entered, OpResult, Query, Reply, ReplyBody, Window};
 use panthera_object::{Mounted, Mounts, Refusal};
 use panthera_wire::auth::{BodyAuth, SignatureVersion};
+use panthera_wire::headers::join_repeated;
 
 use crate::account::Receipt;
 use crate::address::{self, Address, Client};
@@ -44,8 +45,8 @@ pub(crate) async fn answer(
 ) -> Response<Body> {
     // 1. Request id, time, client address; the account is open from here on.
     let mut receipt = Receipt::open(shared.books.clone(), connection.clone());
-    let (mut head, incoming) = request.into_parts();
-    let (now, request_id) = (shared.clock.now(), shared.request_id());
+    let (mut head, incoming) = parts(request);
+    let (now, request_id) = shared.arrival();
     let client =
         address::client(peer.ip, peer.tls, &head.uri, &mut head.headers, &shared.proxies, shared.external.as_ref());
     let mut facts = Facts::new(request_id, &shared.host_id, &head.method, &head.uri);
@@ -105,6 +106,13 @@ pub(crate) async fn answer(
     receipt.error = rendered.error.map(|error| error.code());
     receipt.answered(response.status().as_u16());
     response.map(|body| body.with_receipt(receipt))
+}
+
+/// Head and body, with one line of each header that policies look at.
+fn parts(request: Request<Incoming>) -> (http::request::Parts, Incoming) {
+    let (mut head, incoming) = request.into_parts();
+    join_repeated(&mut head.headers);
+    (head, incoming)
 }
 
 type HeldBody = BodyPayload<Incoming>;
@@ -402,7 +410,7 @@ fn complain(shared: &Shared, facts: &Facts, error: Option<&S3Error>) {
 
 /// The answer to a request hyper could not parse.
 pub(crate) fn unparsed(shared: &Shared, status: u16) -> Vec<u8> {
-    render::unparsed(status, shared.request_id(), &shared.host_id)
+    render::unparsed(status, shared.arrival().1, &shared.host_id)
 }
 
 fn note_request(

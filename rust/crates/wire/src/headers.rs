@@ -289,6 +289,27 @@ pub fn adopt_hoisted(headers: &mut HeaderMap, query: &[(String, String)]) -> S3R
     Ok(())
 }
 
+/// Makes one line of each of our headers that was sent in several, joined by commas as HTTP says. Who decides and who
+/// stores then read the same: one that looked at the first line, and one that looked at all, were told two things.
+pub fn join_repeated(headers: &mut HeaderMap) {
+    if headers.len() == headers.keys_len() {
+        return;
+    }
+    let repeated = |name: &&HeaderName| is_joined(name.as_str()) && headers.get_all(*name).iter().nth(1).is_some();
+    let names: Vec<HeaderName> = headers.keys().filter(repeated).cloned().collect();
+    for name in names {
+        let lines: Vec<&[u8]> = headers.get_all(&name).iter().map(HeaderValue::as_bytes).collect();
+        if let Ok(line) = HeaderValue::from_bytes(&lines.join(&b","[..])) {
+            headers.insert(name, line);
+        }
+    }
+}
+
+/// What conditions of policies ask for. Lengths, codings and credentials have rules of their own for being repeated.
+fn is_joined(name: &str) -> bool {
+    name.starts_with("x-amz-") || matches!(name, "if-match" | "if-none-match" | "referer" | "user-agent")
+}
+
 #[cfg(test)]
 #[path = "headers_tests.rs"]
 mod tests;

@@ -195,3 +195,23 @@ proptest::proptest! {
         proptest::prop_assert_eq!((read.bucket, read.key, read.version), (bucket, key.into_bytes(), None));
     }
 }
+
+#[test]
+fn lines_of_one_header_are_one_line() {
+    let mut read = headers(&[
+        ("x-amz-acl", "private"),
+        ("if-none-match", "*"),
+        ("x-amz-acl", "public-read"),
+        ("if-none-match", "\"x\""),
+        ("x-amz-acl", ""),
+        ("accept", "a"),
+        ("accept", "b"),
+        ("x-amz-meta-one", "1"),
+    ]);
+    join_repeated(&mut read);
+    let lines = |name| read.get_all(name).iter().map(|v| v.to_str().unwrap()).collect::<Vec<_>>();
+    assert_eq!(lines("x-amz-acl"), ["private,public-read,"]);
+    assert_eq!(lines("if-none-match"), ["*,\"x\""]);
+    assert_eq!(lines("accept"), ["a", "b"], "it decides nothing");
+    assert_eq!(lines("x-amz-meta-one"), ["1"]);
+}

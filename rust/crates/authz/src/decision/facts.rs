@@ -188,6 +188,11 @@ impl Facts for QuestionFacts<'_> {
                 source.into_iter().for_each(|source| give(Value::Text(&source)));
             }
             Key::S3ObjectCreationOperation => self.creation(give),
+            // Only a star keeps what is there. Amazon takes nothing else, and a policy that requires the header relies on it.
+            Key::S3IfNoneMatch => {
+                let star = self.question.request.header("if-none-match").filter(|value| value.trim() == "*");
+                star.into_iter().for_each(|text| give(Value::Text(text.trim().as_bytes())));
+            }
             Key::S3ObjectLockRemainingRetentionDays => return self.remaining_retention_days(give),
             _ => {
                 if let Some(name) = query_of(key) {
@@ -233,7 +238,6 @@ fn header_of(key: Key) -> Option<&'static str> {
         Key::S3ObjectLockRetainUntilDate => "x-amz-object-lock-retain-until-date",
         Key::S3ObjectLockLegalHold => "x-amz-object-lock-legal-hold",
         Key::S3IfMatch => "if-match",
-        Key::S3IfNoneMatch => "if-none-match",
         _ => return None,
     })
 }
