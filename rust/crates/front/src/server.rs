@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
@@ -29,7 +29,7 @@ use crate::control::{ControlCalls, queue};
 use crate::listener::{accept_loop, bind};
 use crate::passwords::Passwords;
 use crate::settings::Settings;
-use crate::shared::{Complain, ObjectHandler, Shared};
+use crate::shared::{Complain, ObjectHandler, RequestIds, Shared};
 use crate::table::{Row, Table, TableError};
 use crate::tls::Tls;
 
@@ -131,7 +131,7 @@ impl Front {
             seats: Arc::default(),
             host_id: host_id(start),
             region: Box::leak(settings.region.clone().into_boxed_str()),
-            next_id: AtomicU64::new(start << 12),
+            ids: RequestIds::default(),
             meta: parts.meta,
             authz: parts.authz,
             objects: parts.objects,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::HeaderValue;
 use panthera_authz::Authorizer;
-use panthera_base::Clock;
+use panthera_base::{Clock, Timestamp};
 use panthera_meta::Metastore;
 use panthera_object::ObjectService;
 use panthera_object::api::{Call, OpResult};
@@ -40,8 +40,7 @@ impl ObjectHandler for Arc<ObjectService> {
 /// Takes log lines about what only we can repair (InternalError and its kin), one line each, without newline.
 pub type Complain = Box<dyn Fn(&str) + Send + Sync>;
 
-/// 16 upper-case hex digits, never twice in the life of a data directory: the start in microseconds leaves room for
-/// 4096 requests in each of them before two runs could meet.
+/// 16 upper-case hex digits, never twice in the life of a data directory.
 #[derive(Clone, Copy)]
 pub struct RequestId([u8; 16]);
 
@@ -60,6 +59,19 @@ impl RequestId {
     pub fn as_str(&self) -> &str {
         // Hex digits are ASCII.
         std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+/// Gives ids: the moment in microseconds, with room for 4096 requests in each before two runs could meet. They ascend,
+/// and do not count: who asks twice would learn how much other tenants asked in between.
+#[derive(Default)]
+pub(crate) struct RequestIds(AtomicU64);
+
+impl RequestIds {
+    fn next(&self, now: Timestamp) -> RequestId {
+        let following = |last: u64| (now.0 << 12).max(last.wrapping_add(1));
+        let before = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(following(last)));
+        RequestId::from_number(following(before.unwrap_or_else(|last| last)))
     }
 }
 
@@ -87,11 +99,28 @@ pub(crate) struct Shared {
     pub seats: Arc<Seats>,
     pub host_id: HeaderValue,
     pub region: &'static str,
-    pub next_id: AtomicU64,
+    pub ids: RequestIds,
 }
 
 impl Shared {
-    pub fn request_id(&self) -> RequestId {
-        RequestId::from_number(self.next_id.fetch_add(1, Ordering::Relaxed))
+    /// The time, and the id of a request that arrives now.
+    pub fn arrival(&self) -> (Timestamp, RequestId) {
+        let now = self.clock.now();
+        (now, self.ids.next(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RequestIds, Timestamp};
+
+    #[test]
+    fn ids_tell_the_moment_and_not_how_many_were_given() {
+        let ids = RequestIds::default();
+        let next = |moment| u64::from_str_radix(ids.next(Timestamp(moment)).as_str(), 16).unwrap();
+        assert_eq!(next(1_000), 1_000 << 12);
+        let within = [next(1_000), next(1_000), next(900)];
+        assert_eq!(within, [1, 2, 3].map(|n| (1_000 << 12) + n), "never one twice, also when the clock goes back");
+        assert_eq!(next(2_000), 2_000 << 12);
     }
 }
