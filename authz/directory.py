@@ -4,7 +4,7 @@ Belongs here: looking up records, and who may learn what. Does not belong here: 
 changing anything.
 
 Somebody who looks from within a tenant sees that tenant only: what lies elsewhere reads exactly as if it did not exist.
-What is no longer there is shown by its number, `user:#7`, and can be named so.
+What is no longer there is shown by its number, `user:#7`, and can be named so where relations are found or removed.
 """
 
 from collections.abc import Callable
@@ -111,7 +111,7 @@ class Directory:
         """
         if anywhere and self._viewer is not None and name.tenant is not None:
             try:
-                return Directory(self._store).subject(name, tenant)
+                return Directory(self._store).subject(name, tenant, anywhere=True)
             except UnknownNameError:
                 number = 0 if name.kind is Kind.TENANT_MEMBER else _NUMBER_MAX
                 return Subject(name.kind, _TENANT_MAX, number)
@@ -126,7 +126,12 @@ class Directory:
             if name.kind is Kind.SHARE and not anywhere and self._store.get(keys.share(own, number)) is None:
                 raise UnknownNameError(f"there is no share {number} in tenant {self.tenant_name(own)}")
             return Subject(name.kind, own, number)
-        return Subject(name.kind, own, self._named(_BY_KIND[name.kind], own, name.name))
+        kind = _BY_KIND[name.kind]
+        subject = Subject(name.kind, own, self._named(kind, own, name.name))
+        # A number of nobody, of somebody elsewhere, of somebody to come: all the same to who names it, and no subject.
+        if not anywhere and name.name.startswith("#") and not self._is_of(kind, own, subject.number):
+            raise UnknownNameError(f"there is no {kind.word} {name.name} in tenant {self.tenant_name(own)}")
+        return subject
 
     def target(self, name: AddressName, tenant: int) -> Target:
         """What is meant; a bucket's tenant is its own, other names without a tenant are of `tenant`."""
@@ -155,6 +160,10 @@ class Directory:
             found += [user for user in users if self.administers(user)]
             start = rows[-1][0] + b"\0"
         return found
+
+    def _is_of(self, kind: _Kind, tenant: int, number: int) -> bool:
+        row = self._store.get(kind.row(number))
+        return row is not None and kind.decode(row).tenant == tenant
 
     def _named(self, kind: _Kind, tenant: int, name: str) -> int:
         number = _number(name, _NUMBER_MAX)

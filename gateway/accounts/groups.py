@@ -164,10 +164,11 @@ class Groups:
         return decode_id(pointer)
 
     def _show(self, record: GroupRecord) -> Json:
-        return {
+        shown: Json = {
             "name": record.name,
-            "id": record.id,
             "tenant": Directory(self._store).tenant_name(record.tenant),
             "description": record.description or "",
             "created": shown_moment(record.created_us),
         }
+        # Within a tenant without its number: that counts those of others, too.
+        return shown if self._relations.viewer is not None else {"id": record.id, **shown}

@@ -11,7 +11,8 @@ from gateway.admin.shapes import Shape, array, maybe, number, record, text
 
 _TENANT: Final = Param("tenant", text("Whose; the caller's own, or `default` for root"))
 _SHOWN: Final = record(
-    needs={"name": text(), "id": number(), "tenant": text(), "description": text(), "created": text()}
+    needs={"name": text(), "tenant": text(), "description": text(), "created": text()},
+    may={"id": number("Root alone sees it")},
 )
 _BY: Final = {"revision": number("Root alone sees it")}
 _WRITTEN: Final = record(needs={"token": text(), "notes": array(text())}, may=_BY)

@@ -309,6 +309,22 @@ def test_what_is_gone_is_shown_by_number_and_can_be_revoked_so(people):
 # One tenant learns nothing of another.
 
 
+def test_numbers_of_nobody_and_of_strangers_read_alike_and_get_nothing(people):
+    people.groups.add("partners", tenant="acme")
+    theirs = {"user": people.accounts.user("acme", "carl")["id"], "group": people.groups.all("acme")[0]["id"]}
+    mine = people.relations.seen_from(1)
+    for word, number in theirs.items():
+        for one in (number, 99_999):
+            with pytest.raises(UnknownNameError, match=f"there is no {word} #{one} in tenant default$"):
+                mine.grant(f"{word}:#{one}", "reader", "s3://docs")
+    for action in ("read", "s3:GetObject"):
+        for one in (theirs["user"], 99_999):
+            with pytest.raises(UnknownNameError, match=f"there is no user #{one} in tenant default$"):
+                mine.check(f"user:#{one}", action, "s3://docs/x")
+    people.groups.add("devs")
+    assert ["id" in one for one in people.groups.seen_from(1).all()] == [False], "it counts those of others, too"
+
+
 def test_from_within_a_tenant_others_do_not_exist(people):
     acme = people.relations.seen_from(2)
 
