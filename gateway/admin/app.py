@@ -58,7 +58,10 @@ def admin_app(services: AdminServices) -> Starlette:
     for row in OPERATIONS:
         paths.setdefault(row.path, {})[row.method] = endpoint(row, services)
     routes = [Route(path, _by_method(found), methods=[*found]) for path, found in paths.items()]
-    return Starlette(routes=routes, exception_handlers=HANDLERS)
+    app = Starlette(routes=routes, exception_handlers=HANDLERS)
+    # Else a path with a `/` too many is answered with the place to go to, at whatever host the request names.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _by_method(found: Mapping[str, Endpoint]) -> Endpoint:

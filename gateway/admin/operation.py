@@ -298,6 +298,8 @@ def _query(request: Request, operation: Operation) -> dict[str, Any]:
         if known[name].shape.schema["type"] == "integer" and given.isascii() and given.isdigit() and len(given) < 20:
             value = int(given)
         check(known[name].shape.schema, value, name)
+        if name in found:
+            raise AccountError("invalid", f"{name} is given twice")
         found[name] = value
     for name, param in known.items():
         if param.needed and name not in found:
@@ -313,8 +315,17 @@ async def _body(request: Request, shape: Shape, most_bytes: int) -> Json:
         if len(content) > most_bytes:
             raise AccountError("invalid", f"more than {most_bytes} bytes")
     try:
-        body = json.loads(bytes(content))
+        body = json.loads(bytes(content), object_pairs_hook=_members)
     except (ValueError, RecursionError) as error:
         raise AccountError("invalid", f"not JSON: {error}") from error
     check(shape.schema, body)
     return dict(body)
+
+
+def _members(pairs: list[tuple[str, Any]]) -> Json:
+    """An object's members. One that is there twice is refused: who checks a request before us may read the other."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise ValueError(f"{twice} is there twice")
+    return members

@@ -1,5 +1,6 @@
 """The admin API over HTTP, on a real socket, with the client the command line uses."""
 
+import base64
 import json
 import urllib.error
 import urllib.request
@@ -21,6 +22,10 @@ def get(url: str, **headers: str) -> tuple[int, bytes]:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
+
+
+def basic() -> str:
+    return "Basic " + base64.b64encode(f"{ROOT.access_key}:{ROOT.secret_key}".encode()).decode()
 
 
 def test_a_wrong_method_is_told_every_right_one(admin: Admin) -> None:
@@ -84,6 +89,23 @@ def test_what_is_not_there_is_a_problem_document(admin: Admin) -> None:
 def test_a_bad_body_is_refused_with_a_reason(admin: Admin, path: str, body: dict[str, object], says: str) -> None:
     with pytest.raises(RemoteError, match=says):
         admin.remote.call("POST", path, body)
+
+
+def test_what_is_given_twice_is_refused_and_not_the_last_taken(admin: Admin) -> None:
+    for body in (b'{"name": "a", "name": "b"}', b'{"tenant": "default", "name": "x", "name": "y", "admin": true}'):
+        path = "/v1/users" if b"tenant" in body else "/v1/tenants"
+        sent = {"Authorization": basic(), "Content-Type": "application/json"}
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(urllib.request.Request(admin.url + path, body, sent))
+        assert caught.value.code == 400 and "name is there twice" in json.load(caught.value)["detail"]
+    status, body = get(admin.url + "/v1/users?tenant=default&tenant=other", Authorization=basic())
+    assert (status, json.loads(body)["detail"]) == (400, "tenant is given twice")
+
+
+def test_a_slash_too_many_leads_nowhere(admin: Admin) -> None:
+    """A place to go to would be at whatever host the request names."""
+    for path in ("/v1/tenants/", "/v1/users/default/root/", "/v1/policies/%2F", "/metrics/"):
+        assert get(admin.url + path, Host="elsewhere.example")[0] == 404
 
 
 def test_a_body_that_is_not_json_is_refused(admin: Admin) -> None:
