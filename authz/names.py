@@ -122,8 +122,10 @@ def _near_subject(text: str) -> str:
         named = f"{arn['kind']}:{account}/{arn['name']}"
         return f"; did you mean {named if arn['kind'] else f'tenant:{account}'}?"
     near = difflib.get_close_matches(word.lower(), [*_KINDS, *_ALONE], 1)
+    if near and near[0] in _KINDS:
+        return f"; did you mean {near[0]}:{rest or ('NUMBER' if near[0] == 'share' else 'NAME')}?"
     if near:
-        return f"; did you mean {near[0]}{colon}{rest}?" if near[0] in _KINDS and rest else f"; did you mean {near[0]}?"
+        return f"; did you mean {near[0]}?"
     return f"; did you mean user:{text}?" if not colon and _ACCOUNT.match(text) else "."
 
 
@@ -225,8 +227,12 @@ def _near_actions(text: str, known: Collection[str], words: Vocabulary) -> str:
     plain = text.removeprefix("s3:").lower()
     near = [bare[name] for name in difflib.get_close_matches(plain, bare, _NEAR)]
     begins = sorted(name for short, name in bare.items() if plain and short.startswith(plain))
-    found = list(dict.fromkeys([*near, *begins]))[:_NEAR]
-    return "." if not found else f"; did you mean {' or '.join(found)}?"
+    # Whoever writes `get` means objects, unless a word is nearer than that.
+    of_objects = [bare[name] for name in (plain, f"{plain}object") if name in bare]
+    found = list(dict.fromkeys([*of_objects, *near, *begins]))[:_NEAR]
+    if not found:
+        return ": ask about one action at a time." if "*" in text else "."
+    return f"; did you mean {' or '.join(found)}?"
 
 
 def parse_span(text: str) -> int:

@@ -34,6 +34,7 @@ _REASONS: Final = dict(audit_reasons())
 _NAME_BYTES: Final = 16
 _FIRST: Final = bytes(_NAME_BYTES)
 _END_US: Final = (1 << 64) - 1
+_ADDRESSES: Final = ("s3://", "tenant", "group:", "role:", "share:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,9 @@ class AuditLog:
         """Entries, oldest first, and where the next page begins; None after the last. A page may be short."""
         since = 0 if wanted.since is None else self.moment(wanted.since)
         until = _END_US if wanted.until is None else self.moment(wanted.until)
+        if since >= until:
+            raise WordError(f"nothing lies between {wanted.since} and {wanted.until}: since is the earlier moment")
+        _begins(wanted.resource)
         after = _FIRST
         if cursor is not None:
             since, after = _place(cursor)
@@ -227,6 +231,12 @@ def _lies(shown: Json, wanted: Wanted) -> bool:
         return True
     places = [shown["resource"], *(change["resource"] for change in shown["changes"])]
     return any(place is not None and place.startswith(wanted.resource) for place in places)
+
+
+def _begins(resource: str | None) -> None:
+    """WordError for what no address begins with: it would find nothing, ever."""
+    if resource is not None and not resource.startswith(_ADDRESSES):
+        raise WordError(f"{resource!r} is how no address begins: write s3://BUCKET or s3://BUCKET/PREFIX")
 
 
 def _place(cursor: str) -> tuple[int, bytes]:

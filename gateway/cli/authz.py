@@ -4,7 +4,7 @@ Belongs here: their arguments and how answers read. Does not belong here: meanin
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -57,6 +57,7 @@ def grant(subject: str, relation: str, resource: str, **flags: Any) -> None:
     SUBJECT is user:NAME, group:NAME, role:NAME, tenant:NAME, authenticated or anyone. RESOURCE is s3://BUCKET,
     s3://BUCKET/PREFIX/, s3://BUCKET/KEY, tenant, group:NAME …
     """
+    _in_order((subject, relation, resource), 1)
     more = given(expires=flags["expires"], conditions=list(flags["conditions"]) or None)
     change = {"op": "touch", "subject": subject, "relation": relation, "resource": resource, **more}
     _write(change, f"{subject} is {relation} of {resource}", flags)
@@ -70,8 +71,29 @@ def grant(subject: str, relation: str, resource: str, **flags: Any) -> None:
 @client_options
 def revoke(subject: str, relation: str, resource: str, **flags: Any) -> None:
     """Take a relation or bundle away. When this returns, nothing is allowed by it any more."""
+    _in_order((subject, relation, resource), 1)
+    where = urlencode(given(subject=subject, resource=resource, tenant=flags["tenant"]))
+    stored = _call(flags, "GET", f"/v1/relations?{where}")["relations"] if subject else None
     change = {"op": "delete", "subject": subject, "relation": relation, "resource": resource}
     _write(change, f"{subject} is not {relation} of {resource}", flags)
+    if subject and _call(flags, "GET", f"/v1/relations?{where}")["relations"] == stored:
+        click.echo(f"note: it was not there; see what is with: panthera relations --subject {subject}", err=True)
+
+
+_ARGUMENTS: Final = {"subject": 0, "relation": 1, "action": 1, "resource": 2, "bucket": 2}
+"""What sort of word an argument is: somebody, what he is or does, where."""
+_PEOPLE: Final = ("user:", "group:", "role:", "tenant:", "share:", "service:")
+
+
+def _in_order(given: Sequence[str], status: int) -> None:
+    """Ends where the words are right and their order is not: what the server says of one alone would lead astray."""
+    command = click.get_current_context().command
+    names = [one.name for one in command.params if isinstance(one, click.Argument) and one.name]
+    wanted = [_ARGUMENTS[name] for name in names]
+    found = [2 if word.startswith("s3://") else 0 if word.startswith(_PEOPLE) else 1 for word in given]
+    if found != wanted and sorted(found) == sorted(wanted):
+        right = " ".join(given[found.index(sort)] for sort in wanted)
+        die(f"the order is {' '.join(names).upper()}: panthera {command.name} {right}", status)
 
 
 def _write(change: Json, done: str, flags: Json) -> None:
@@ -105,6 +127,7 @@ def can(subject: str, action: str, resource: str, **flags: Any) -> None:
 
     ACTION is read, write, delete, list, share, manage … or one of Amazon's, as s3:GetObject.
     """
+    _in_order((subject, action, resource), 2)
     body = {"subject": subject, "action": action, "resource": resource, **_supposed(flags)}
     answer = _call(flags, "POST", "/v1/explain", body | given(tenant=flags["tenant"]), status=2)
     if flags["as_json"]:
@@ -214,6 +237,7 @@ def _hint(subject: str, resource: str, answer: Json) -> str:
 @client_options
 def who_can(action: str, resource: str, **flags: Any) -> None:
     """List who may do ACTION on RESOURCE."""
+    _in_order((action, resource), 1)
     body = {"action": action, "resource": resource, **_supposed(flags), **given(tenant=flags["tenant"])}
     found: Json = {name: [] for name in (*_WHO, "unlisted", "depends_on")}
     weighed = ""
@@ -265,6 +289,7 @@ def _note_dependences(found: list[Json]) -> None:
 @client_options
 def what_can(subject: str, action: str, bucket: str, **flags: Any) -> None:
     """List the prefixes and keys of a bucket on which SUBJECT may do ACTION, there or not."""
+    _in_order((subject, action, bucket), 1)
     body = {"subject": subject, "action": action, "bucket": bucket, **_supposed(flags)}
     pages = _pages(flags, "/v1/lookup/resources", body | given(tenant=flags["tenant"]))
     found = list(pages)

@@ -95,6 +95,28 @@ def test_mistakes_say_what_would_be_right(here: Admin) -> None:
     )
 
 
+def test_right_words_in_a_wrong_order_are_told_the_order(here: Admin) -> None:
+    right = "the order is SUBJECT RELATION RESOURCE: panthera grant user:alice reader s3://photos/a/"
+    words = ("user:alice", "reader", "s3://photos/a/")
+    for order in ((2, 0, 1), (0, 2, 1), (1, 0, 2)):
+        assert right in run(here, "grant", *(words[place] for place in order), status=1)
+    assert "panthera revoke user:alice reader" in run(
+        here, "revoke", "s3://photos/a/", "user:alice", "reader", status=1
+    )
+    assert "panthera can user:alice read s3://" in run(here, "can", "read", "user:alice", "s3://photos", status=2)
+    assert "ACTION RESOURCE: panthera who-can read s3://" in run(here, "who-can", "s3://photos", "read", status=1)
+    assert "panthera what-can user:alice read" in run(here, "what-can", "read", "user:alice", "s3://photos", status=1)
+
+
+def test_a_revoke_that_finds_nothing_says_so(here: Admin) -> None:
+    run(here, "grant", "user:alice", "viewer", "s3://photos/2024/")
+    assert "note: it was not there" in run(here, "revoke", "user:alice", "viewer", "s3://photos/2042/")
+    assert "note: it was not there" in run(here, "revoke", "user:alice", "writer", "s3://photos/2024/")
+    assert "note:" not in run(here, "revoke", "user:alice", "viewer", "s3://photos/2024/")
+    run(here, "grant", "itself", "isolated", "s3://photos/2024/")
+    assert "note:" not in run(here, "revoke", "itself", "isolated", "s3://photos/2024/")
+
+
 def test_who_can_and_what_can(here: Admin) -> None:
     run(here, "group", "add", "devs")
     run(here, "group", "add-member", "devs", "user:bob")

@@ -62,8 +62,9 @@ def test_the_export_is_what_the_pages_are(ann: Any, eve: User) -> None:
     assert answer.headers["content-type"] == "application/x-ndjson"
     assert [json.loads(line) for line in answer.body.decode().splitlines()] == pages
     assert len(pages) == 6, "five reads and the grant"
-    bad = ask(f"{ann.server.admin}/v1/audit/export?since=never", authorization=basic(ann.key, ann.secret))
-    assert bad.status == 400, "before the first line"
+    for wrong in ("since=never", "since=1h&until=2h", f"resource={ann.bucket}"):
+        bad = ask(f"{ann.server.admin}/v1/audit/export?{wrong}", authorization=basic(ann.key, ann.secret))
+        assert bad.status == 400, "before the first line"
 
 
 def test_a_tenant_sees_its_own_log_and_no_names_of_another(ann: Any, eve: User, people: Callable[..., User]) -> None:
