@@ -130,6 +130,30 @@ def test_both_sides_must_allow_it(ann: Any, eve: Any, people: Callable[..., User
     assert code(bob.s3.get_object, **place) == "AccessDenied"
 
 
+def test_what_the_owner_says_of_prefixes_is_about_the_owners_names(ann: Any, eve: Any) -> None:
+    """By links and through mounts: what hides a folder would else hide what the importer calls so, or nothing."""
+    made = ann.share(f"s3://{ann.bucket}/pub/")
+    mount(eve, made["token"])
+
+    def deny(prefix: str) -> None:
+        condition = {"StringLike": {"s3:prefix": prefix}}
+        statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:ListBucket", "Condition": condition}
+        document = {"Version": "2012-10-17", "Statement": [statement | {"Resource": f"arn:aws:s3:::{ann.bucket}"}]}
+        ann.s3.put_bucket_policy(Bucket=ann.bucket, Policy=json.dumps(document))
+
+    deny("pub/sub/*")
+    assert code(eve.s3.list_objects_v2, Bucket=eve.bucket, Prefix="partner/sub/") == "AccessDenied"
+    assert ask(made["url"] + "sub/").status == 403
+    deny("pub/")
+    assert "partner/a.txt" not in names(eve.s3, eve.bucket)
+    assert code(eve.s3.list_objects_v2, Bucket=eve.bucket, Prefix="partner/") == "AccessDenied"
+    assert names(eve.s3, eve.bucket, Prefix="partner/sub/") == ["partner/sub/b.txt"]
+    deny("partner/*")
+    assert names(eve.s3, eve.bucket, Prefix="partner/sub/") == ["partner/sub/b.txt"]
+    deny("sub/*")
+    assert ask(made["url"] + "sub/").status == 200
+
+
 def test_a_share_for_a_group_is_for_its_present_members(ann: Any, eve: Any, people: Callable[..., User]) -> None:
     bob: Any = people("beta", "bob")
     eve.admin("POST", "/v1/groups", {"name": "devs"})

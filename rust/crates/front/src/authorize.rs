@@ -13,7 +13,7 @@ use panthera_authz::{
 use panthera_base::{ErrorCode, Ordinal, S3Error, S3Result, TenantId};
 use panthera_meta::records::BucketRecord;
 use panthera_object::api::Entered;
-use panthera_object::{Document, Sent, StoredObject, StoredUpload, form_headers, owns};
+use panthera_object::{Document, Listed, Sent, StoredObject, StoredUpload, form_headers, owns};
 use panthera_wire::auth::SignatureVersion;
 use panthera_wire::headers;
 
@@ -242,8 +242,10 @@ fn ask(shared: &Shared, (matched, known): (&Matched<'_>, &Known), question: &Que
     let decision = match matched.row.asks(question.action) {
         Asks::Names => {
             let prefix = matched.query.get("prefix").unwrap_or_default();
-            let stored = known.elsewhere.as_ref().map(|place| [&place.window.stored[..], prefix.as_bytes()].concat());
-            return shared.authz.listing(question, stored.as_deref().unwrap_or(prefix.as_bytes()));
+            let Some(place) = &known.elsewhere else { return shared.authz.listing(question, prefix.as_bytes()) };
+            let stored = [&place.window.stored[..], prefix.as_bytes()].concat();
+            let request = &Listed::new(question.request, &stored);
+            return shared.authz.listing(&Question { request, ..*question }, &stored);
         }
         Asks::Bucket => shared.authz.knows(question),
         Asks::Buckets => shared.authz.asks_for_buckets(question),

@@ -266,6 +266,31 @@ impl RequestFacts for Call {
     }
 }
 
+/// A listing through a share, as its owner's policies ask about it: by the owner's names.
+pub struct Listed<'a> {
+    /// What was sent.
+    pub request: &'a dyn RequestFacts,
+    /// The prefix in the owner's bucket.
+    pub prefix: Cow<'a, str>,
+}
+
+impl<'a> Listed<'a> {
+    /// Of a prefix as it is stored.
+    pub fn new(request: &'a dyn RequestFacts, stored: &'a [u8]) -> Self {
+        Self { request, prefix: String::from_utf8_lossy(stored) }
+    }
+}
+
+impl RequestFacts for Listed<'_> {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.request.header(name)
+    }
+
+    fn query(&self, name: &str) -> Option<&str> {
+        if name == "prefix" { Some(&self.prefix) } else { self.request.query(name) }
+    }
+}
+
 /// A request that gives a new object the tags of another one.
 pub(crate) struct Copied<'a> {
     /// The request.

@@ -23,7 +23,7 @@ mod service;
 mod shares;
 mod write;
 
-pub use access::{Document, Sent, StoredObject, StoredUpload, owns, settled};
+pub use access::{Document, Listed, Sent, StoredObject, StoredUpload, owns, settled};
 pub use mounts::{Mounted, Mounts};
 pub use post::{form_headers, form_key};
 pub use service::ObjectService;

@@ -17,6 +17,7 @@ use super::Params;
 use super::gate::{Gate, Look};
 use super::lens::Lens;
 use super::skip::beyond;
+use crate::access::Listed;
 use crate::api::{Call, Window};
 use crate::service::ObjectService;
 
@@ -187,7 +188,8 @@ impl ObjectService {
         let (bucket, name) = (&*standing.bucket, &*standing.record.bucket_name);
         let resource = Resource { tenant: bucket.tenant, bucket: Some(bucket), name, key: None, object: None };
         let question = call.question(action);
-        let question = Question { subject: &standing.caller.subject, resource, ..question };
+        let request = &Listed::new(question.request, &stored);
+        let question = Question { subject: &standing.caller.subject, resource, request, ..question };
         let share = match self.authz.listing(&question, &stored) {
             Listing::Denied(_) => return Ok(None),
             Listing::Everything => Gate::new(None),
