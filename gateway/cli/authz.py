@@ -85,14 +85,14 @@ _ARGUMENTS: Final = {"subject": 0, "relation": 1, "action": 1, "resource": 2, "b
 _PEOPLE: Final = ("user:", "group:", "role:", "tenant:", "share:", "service:")
 
 
-def _in_order(given: Sequence[str], status: int) -> None:
+def _in_order(words: Sequence[str], status: int) -> None:
     """Ends where the words are right and their order is not: what the server says of one alone would lead astray."""
     command = click.get_current_context().command
     names = [one.name for one in command.params if isinstance(one, click.Argument) and one.name]
     wanted = [_ARGUMENTS[name] for name in names]
-    found = [2 if word.startswith("s3://") else 0 if word.startswith(_PEOPLE) else 1 for word in given]
+    found = [2 if word.startswith("s3://") else 0 if word.startswith(_PEOPLE) else 1 for word in words]
     if found != wanted and sorted(found) == sorted(wanted):
-        right = " ".join(given[found.index(sort)] for sort in wanted)
+        right = " ".join(words[found.index(sort)] for sort in wanted)
         die(f"the order is {' '.join(names).upper()}: panthera {command.name} {right}", status)
 
 
