@@ -49,7 +49,7 @@ from authz.model import IN_BUCKET, At, EntryValue, Facts, Kind, Place, Subject, 
 from authz.names import WordError
 from authz.policy.reading import LEVELS, Level
 from authz.schemas import Schemas
-from authz.shown import entry, key_range, packed, stored, token, unpacked
+from authz.shown import Pages, bits_of, entry, key_range, stored, token, unpacked
 from authz.vocabulary import Vocabulary, vocabulary_of
 from authz.writing import Planner
 from storage.api import Metastore, RelationError
@@ -215,21 +215,23 @@ class Relations:
         found: Sequence[tuple[bytes, bytes | None]]
         more: dict[str, Any] = {}
         if (backwards := self._backwards(question)) is not None:
-            places = backwards.places(_cursor(part), _limit(part))
+            pages = Pages.WEIGHED_RANGES
+            places = backwards.places(pages.after(part.cursor), _limit(part))
             found, after, revision = places.ranges, places.cursor, places.revision
             more = {"weighed": BY_ALL, "only_stored": _ranges(name, places.only_stored)}
             more["depends_on"] = tuple(places.depends_on)
         else:
+            pages = Pages.RANGES
             found, after, revision = self.engine.lookup_resources(
                 (who.bits, question.admin),
                 permission_of(wanted, self._words(target.tenant)),
                 (target.tenant, target.place.number),
                 _limit(part),
                 question.facts.value,
-                _cursor(part),
+                pages.after(part.cursor),
             )
-        cursor = None if after is None else packed(after)
-        return Resources(_ranges(name, found), cursor, revision, token(self.engine, target.tenant, revision), **more)
+        behind = token(self.engine, target.tenant, revision)
+        return Resources(_ranges(name, found), pages.cursor(after), revision, behind, **more)
 
     def who_can(self, action: str, resource: str, ask: Ask = ASK, part: Part = FIRST) -> Subjects:
         """Who may do the action on the resource (LookupSubjects)."""
@@ -241,15 +243,16 @@ class Relations:
         _fitting(wanted, target, resource)
         question = Question(NOBODY, admin=False, action=wanted, target=target, facts=self._facts(ask))
         if (backwards := self._backwards(replace(question, bucket=_bucket_name(resource)))) is not None:
-            return self._people(directory, target, backwards.people(_cursor(part), _limit(part), self.viewer))
-        after = _cursor(part)
+            behind = Pages.WEIGHED_SUBJECTS.after(part.cursor)
+            return self._people(directory, target, backwards.people(behind, _limit(part), self.viewer))
+        after = Pages.SUBJECTS.after(part.cursor)
         subjects, classes, not_classes, excluded, more, revision = self.engine.lookup_subjects(
             permission_of(wanted, words),
             target.tenant,
             target.place.value,
             _limit(part),
             self._facts(ask).value,
-            None if after is None else int.from_bytes(after[:8], "big"),
+            None if after is None else bits_of(after),
         )
         all_admins = directory.administrators(target.tenant) if after is None else []
         asked = [replace(question, subject=who, admin=True) for who in all_admins]
@@ -264,7 +267,7 @@ class Relations:
             excluded_classes=shown(not_classes),
             excluded=shown([bits for bits in excluded if bits not in admins]),
             administrators=shown([bits for bits in admins if bits not in subjects]),
-            cursor=None if more is None else packed(more.to_bytes(8, "big")),
+            cursor=Pages.SUBJECTS.cursor(None if more is None else more.to_bytes(8, "big")),
             revision=revision,
             token=token(self.engine, target.tenant, revision),
         )
@@ -289,7 +292,7 @@ class Relations:
             bucket=None if inside is None else inside.place.number,
             relation=None if wanted.relation is None else names.parse_relation(wanted.relation, self._words(owner)),
             grantee=who,
-            cursor=_cursor(part),
+            cursor=Pages.RELATIONS.after(part.cursor),
         )
         return self._page(directory, owner, found, after, revision)
 
@@ -362,7 +365,7 @@ class Relations:
             excluded_classes=shown(found.excluded_classes),
             excluded=(),
             administrators=shown(found.administrators),
-            cursor=None if found.cursor is None else packed(found.cursor),
+            cursor=Pages.WEIGHED_SUBJECTS.cursor(found.cursor),
             revision=found.revision,
             token=token(self.engine, target.tenant, found.revision),
             weighed=BY_ALL,
@@ -431,7 +434,7 @@ class Relations:
     ) -> Page:
         words = self._words(tenant)
         shown = tuple(stored(directory, tenant, value, words) for value in found)
-        return Page(shown, None if after is None else packed(after), revision, token(self.engine, tenant, revision))
+        return Page(shown, Pages.RELATIONS.cursor(after), revision, token(self.engine, tenant, revision))
 
 
 def _principal(directory: Directory, text: str, tenant: int) -> Subject:
@@ -475,7 +478,3 @@ def _limit(part: Part) -> int:
     if not 1 <= part.limit <= PAGE:
         raise WordError(f"a page has 1 to {PAGE} entries, not {part.limit}")
     return part.limit
-
-
-def _cursor(part: Part) -> bytes | None:
-    return None if part.cursor is None else unpacked(part.cursor, "cursor")

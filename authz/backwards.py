@@ -19,6 +19,8 @@ from authz.directory import Directory
 from authz.holders import Held, creator_of, of_bucket, of_groups, of_subject
 from authz.model import PERMISSIONS, At, Facts, Kind, Place, Subject
 from authz.named import Named
+from authz.names import WordError
+from authz.shown import NO_CURSOR, bits_of
 from authz.vocabulary import vocabulary_of
 from storage.api import Metastore
 from storage.native import Relations as Engine
@@ -225,6 +227,8 @@ class Backwards:
     def _candidates(self, named: Named, after: bytes | None) -> Iterator[tuple[Subject, bytes]]:
         """Everybody who may be allowed, each once, with the cursor behind it."""
         phase, rest = (_NAMED, b"") if after is None else (after[:1], after[1:])
+        if phase not in (_NAMED, _RELATED, _OWN):
+            raise WordError(f"that {NO_CURSOR}")
         if phase == _NAMED:
             passed = int.from_bytes(rest, "big")
             for number, who in enumerate(named.subjects[passed:], passed + 1):
@@ -251,7 +255,7 @@ class Backwards:
         return subjects, classes, not_classes, more, revision
 
     def _related(self, after: bytes) -> Iterator[Subject]:
-        cursor = int.from_bytes(after, "big") if after else None
+        cursor = bits_of(after) if after else None
         while True:
             subjects, _, _, cursor, _ = self._lookup(cursor, _ROWS)
             yield from (Subject.of(bits) for bits in subjects)

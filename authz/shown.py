@@ -5,6 +5,8 @@ Belongs here: rendering. Does not belong here: asking (`api.py`).
 
 import base64
 import binascii
+from enum import Enum
+from typing import Final
 
 from authz.answers import LogEntry, LoggedChange, Stored
 from authz.directory import Directory
@@ -14,6 +16,9 @@ from authz.vocabulary import Vocabulary, vocabulary_of
 from storage.api import RelationError
 from storage.native import Relations as Engine
 from storage.records import keys
+
+NO_CURSOR: Final = "is no cursor of this question: give back the one of its own page before"
+_GRANTEE_BYTES: Final = 8
 
 
 def stored(directory: Directory, tenant: int, value: TupleValue, words: Vocabulary) -> Stored:
@@ -62,6 +67,36 @@ def key_range(bucket: str, start: bytes, end: bytes | None) -> str:
 def packed(data: bytes) -> str:
     """Bytes as text for URLs."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+class Pages(Enum):
+    """What a cursor is of: its first byte. One that is given to another question means nothing there."""
+
+    RELATIONS = b"t"
+    RANGES = b"k"
+    WEIGHED_RANGES = b"K"
+    SUBJECTS = b"s"
+    WEIGHED_SUBJECTS = b"S"
+
+    def cursor(self, last: bytes | None) -> str | None:
+        """The cursor behind a page that ended there; None behind the last."""
+        return None if last is None else packed(self.value + last)
+
+    def after(self, cursor: str | None) -> bytes | None:
+        """Where the page before ended; None for the first. WordError for what is no cursor of such pages."""
+        if cursor is None:
+            return None
+        data = unpacked(cursor, "cursor")
+        if data[:1] != self.value or len(data) == 1:
+            raise WordError(f"{cursor!r} {NO_CURSOR}")
+        return data[1:]
+
+
+def bits_of(last: bytes) -> int:
+    """The grantee that a page ended with. WordError."""
+    if len(last) != _GRANTEE_BYTES:
+        raise WordError(f"that {NO_CURSOR}")
+    return int.from_bytes(last, "big")
 
 
 def unpacked(text: str, what: str) -> bytes:

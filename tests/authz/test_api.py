@@ -13,6 +13,7 @@ from authz.deciding import permission_of
 from authz.directory import UnknownNameError
 from authz.model import BUNDLES, Facts, Kind, Subject
 from authz.names import WordError
+from authz.shown import packed
 from authz.writing import CHANGES
 from storage.api import RelationError
 
@@ -188,6 +189,26 @@ def test_relations_are_read_in_pages_with_filters(people):
                 people.relations.read(part=Part(limit=limit))
     with pytest.raises(WordError, match="no cursor of this server"):
         people.relations.read(part=Part("%%%"))
+
+
+def test_a_cursor_is_of_one_kind_of_question(people):
+    for n in range(3):
+        people.relations.grant("user:alice", "viewer", f"s3://photos/{n}/")
+        people.accounts.add_user("default", f"u{n}")
+        people.relations.grant(f"user:u{n}", "viewer", "s3://photos/0/")
+    ask = {
+        "read": lambda part: people.relations.read(part=part),
+        "what": lambda part: people.relations.what_can("user:alice", "read", "photos", part=part),
+        "who": lambda part: people.relations.who_can("read", "s3://photos/0/x", part=part),
+    }
+    cursors = {name: one(Part(limit=1)).cursor for name, one in ask.items()}
+    assert all(cursors.values())
+    forged = [packed(b"s"), packed(b"s" + bytes(7)), packed(b"s" + bytes(9)), packed(b""), packed(b"\xff" * 40), ""]
+    for name, one in ask.items():
+        assert one(Part(cursors[name], 1)).cursor != cursors[name]
+        for other in [cursor for kind, cursor in cursors.items() if kind != name] + forged:
+            with pytest.raises(WordError, match="is no cursor of this question: give back the one of its own page"):
+                one(Part(other, 1))
 
 
 def test_who_can_and_what_can(people):

@@ -16,6 +16,8 @@ from world import World
 from authz.answers import Ask, Part, Resources, Subjects
 from authz.api import Relations
 from authz.model import Facts
+from authz.names import WordError
+from authz.shown import packed
 from authz.whole import WholeDecision
 from gateway.accounts.groups import GROUP, Groups
 from gateway.accounts.identity import Who
@@ -274,3 +276,28 @@ def test_within_a_tenant_nobody_learns_what_another_lets_its_users_do(stage: Sta
     document["Statement"].append(statement | {"Effect": "Deny", "Principal": {"AWS": carl}})
     stage.policy(json.dumps(document))
     assert seen.who_can("s3:GetObject", f"s3://{stage.bucket}/a/1").elsewhere == ()
+
+
+def test_cursors_of_weighed_answers_are_their_own(core_world: World) -> None:
+    stage = Stage(core_world, "cursors", random.Random(1))
+    relations, bucket, here = stage.relations, f"s3://{stage.bucket}", stage.ask(Facts())
+    for n, name in enumerate(("alice", "bob", "ann")):
+        relations.grant("user:alice", "reader", f"{bucket}/{n}/", tenant=stage.own)
+        relations.grant(f"user:{name}", "reader", f"{bucket}/all/", tenant=stage.own)
+
+    def where(cursor: str | None) -> str | None:
+        return relations.what_can("user:alice", "s3:GetObject", stage.bucket, here, Part(cursor, 1)).cursor
+
+    def who(cursor: str | None) -> str | None:
+        return relations.who_can("s3:GetObject", f"{bucket}/all/x", here, Part(cursor, 1)).cursor
+
+    def plain(cursor: str | None) -> str | None:
+        return relations.who_can("read", f"{bucket}/all/x", here, Part(cursor, 1)).cursor
+
+    forged = [packed(b"S" + one) for one in (b"x", b"r" + bytes(9), b"r\0")]
+    cursors = {one: one(None) for one in (where, who, plain)}
+    assert None not in cursors.values() and who(cursors[who]) != cursors[who]
+    for one in cursors:
+        for other in [cursor for kind, cursor in cursors.items() if kind is not one] + forged:
+            with pytest.raises(WordError, match="is no cursor of this question"):
+                one(other)
