@@ -142,6 +142,12 @@ impl Bucket {
         std::iter::once(&self.fresh).chain(self.merging.as_deref())
     }
 
+    /// At how many places a grantee stands, or stood since the last merge; layers are counted to `most` and one more.
+    pub(crate) fn places_of(&self, grantee: Grantee, most: usize) -> usize {
+        let layered = self.layers().map(|layer| layer.row(grantee, b"").take(most + 1).count());
+        self.base.row(grantee).len() + layered.sum::<usize>()
+    }
+
     /// Makes a relation hold at a place, or with `Err` no longer.
     pub(crate) fn write(
         &mut self,

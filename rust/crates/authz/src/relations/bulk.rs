@@ -1,5 +1,6 @@
 //! Many keys of one bucket at once: what holds on a folder is evaluated once for all keys in it, and the objects' own
-//! places are looked for several at a time, so that their cache misses overlap.
+//! places are looked for several at a time, so that their cache misses overlap. If the keys are many and the subject
+//! stands at few places, its ranges are computed instead, as for a listing, and each key is looked up in them.
 
 use std::collections::HashMap;
 
@@ -12,11 +13,18 @@ use crate::model::Permission;
 use crate::model::permission::Rule;
 use crate::relations::engine::{Engine, Moment};
 use crate::relations::eval::{AHEAD, Eval, State};
-use crate::relations::ranges::anything_below;
+use crate::relations::ranges::{Window, anything_below};
 use crate::relations::resolve::Principal;
 
 /// Keys seen in one folder after which it is worth asking whether any object in it has grants of its own.
 const WORTH_ASKING: usize = 32;
+
+/// Folders gone to and objects looked for, after which it is worth asking whether the subject's ranges cost less.
+const WORTH_COUNTING: usize = 64;
+
+/// Keys that are still to come for each place at which the subject stands: beyond, its ranges cost less. A place takes
+/// about a microsecond; a key that is looked up costs a fifth of one less than without, and still less in order.
+const KEYS_A_PLACE: usize = 8;
 
 /// Folders remembered for keys in no order: some MiB.
 const FOLDERS: usize = 1 << 16;
@@ -143,6 +151,26 @@ impl Objects<'_> {
     }
 }
 
+/// Whether an object can have this key, of a call that has so many before it.
+fn may_be(key: &[u8], before: usize) -> Result<bool, AuthzError> {
+    if before == BULK_KEYS {
+        return Err(AuthzError::Limit(format!("more than {BULK_KEYS} keys in a call")));
+    }
+    Ok(!key.is_empty() && key.len() <= KEY_BYTES)
+}
+
+/// The verdicts of keys of a bucket whose ranges are known.
+fn by_ranges<'k>(
+    mut ranges: Window,
+    keys: impl Iterator<Item = &'k [u8]>,
+    out: &mut Vec<bool>,
+) -> Result<(), AuthzError> {
+    for key in keys {
+        out.push(may_be(key, out.len())? && ranges.allows(key));
+    }
+    Ok(())
+}
+
 impl Engine {
     /// For each key whether the principal has the permission on the object, all at one revision, which is returned.
     /// Verdicts replace what is in `out`. Fastest when keys of a folder stand together. A key that no object can have
@@ -163,14 +191,15 @@ impl Engine {
         let eval = pinned.eval();
         let rule = pinned.rule(permission);
         let probe = eval.bucket.is_some_and(|b| b.has_objects());
+        let mut keys = keys.into_iter();
+        // Only to choose the way: one that says too little or too much is slower and not wrong.
+        let promised = keys.size_hint().0;
+        let (mut steps, mut counted, mut ranges) = (0, false, None::<Window>);
         let (mut trail, mut here) = (Trail::default(), None::<Folder<'k>>);
         let empty = [(0, State::default()); AHEAD];
         let mut objects = Objects { eval, rule, waiting: 0, names: [0; AHEAD], folders: empty };
-        for key in keys {
-            if out.len() == BULK_KEYS {
-                return Err(AuthzError::Limit(format!("more than {BULK_KEYS} keys in a call")));
-            }
-            if key.is_empty() || key.len() > KEY_BYTES {
+        for key in keys.by_ref() {
+            if !may_be(key, out.len())? {
                 out.push(false);
                 continue;
             }
@@ -178,6 +207,7 @@ impl Engine {
             let last = here.as_ref().map(|folder| folder.path);
             if last != Some(path) {
                 here = Some(trail.folder(&eval, key, path, last));
+                steps += 1;
             }
             let Some(folder) = &mut here else { continue };
             folder.seen += 1;
@@ -186,11 +216,22 @@ impl Engine {
             }
             if probe && !folder.quiet {
                 objects.push(folder.walk.beside(key).object(), folder.state, out);
+                steps += 1;
             } else {
                 out.push(folder.state.gives(rule));
             }
+            if steps >= WORTH_COUNTING && !counted {
+                counted = true;
+                ranges = Window::whole(eval, rule, promised.saturating_sub(out.len()) / KEYS_A_PLACE);
+                if ranges.is_some() {
+                    break;
+                }
+            }
         }
         objects.settle(out);
+        if let Some(ranges) = ranges {
+            by_ranges(ranges, keys, out)?;
+        }
         Ok(pinned.root.revision)
     }
 }

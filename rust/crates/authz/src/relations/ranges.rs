@@ -78,8 +78,9 @@ impl Reach {
     }
 }
 
+/// The ranges between two keys.
 #[derive(Default)]
-struct Window {
+pub(crate) struct Window {
     from: Vec<u8>,
     /// Where it ends; `None` is the end of the asked prefix.
     until: Option<Vec<u8>>,
@@ -91,6 +92,32 @@ struct Window {
 }
 
 impl Window {
+    /// Everything in a bucket, if the subject's grantees stand at no more than so many places there, or stood since the
+    /// last merge.
+    pub(crate) fn whole(eval: Eval<'_>, rule: Rule<'_>, most: usize) -> Option<Self> {
+        let grantees = &eval.resolved.grantees;
+        // To count the places of a grantee costs what some of them do.
+        let mut places = grantees.len();
+        for &(grantee, _) in grantees {
+            if places > most {
+                break;
+            }
+            places += eval.bucket.map_or(0, |bucket| bucket.places_of(grantee, most));
+        }
+        if places > most {
+            return None;
+        }
+        let mut window = Self::default();
+        Compiler::new(eval, rule, (0, false), b"", &mut window).run(None, places);
+        Some(window)
+    }
+
+    /// Whether the permission is on this key, which lies between the window's ends.
+    pub(crate) fn allows(&mut self, key: &[u8]) -> bool {
+        self.last = self.find(key);
+        self.segments.get(self.last).is_some_and(|(_, allowed)| *allowed)
+    }
+
     /// The segment a key lies in. Scans ask in order: mostly the last one or one of the next two.
     fn find(&self, key: &[u8]) -> usize {
         let holds = |at: usize| self.segments.get(at).is_some_and(|(start, _)| start.as_slice() <= key);
@@ -322,7 +349,7 @@ impl<'a> Compiler<'a> {
         let state = self.top();
         self.emit(self.from.to_vec(), state);
         if let Some(bucket) = self.eval.bucket {
-            let mut places = Places::new(bucket, &self.eval, self.from, high);
+            let mut places = Places::new(bucket, &self.eval, (self.from, high), most);
             let mut seen = 0;
             while let Some(place) = places.next() {
                 if seen == most {
@@ -402,7 +429,9 @@ struct Places<'a> {
 }
 
 impl<'a> Places<'a> {
-    fn new(bucket: &'a Bucket, eval: &Eval<'a>, from: &[u8], high: Option<&[u8]>) -> Self {
+    /// From one path to another. Out of layers there come at least `most` and one more, if there are: enough to tell that
+    /// these were not all.
+    fn new(bucket: &'a Bucket, eval: &Eval<'a>, (from, high): (&[u8], Option<&[u8]>), most: usize) -> Self {
         let base = &bucket.base;
         let begin = base.paths.lower_bound(from, false);
         let end = high.map_or(base.len(), |high| base.paths.lower_bound(high, false));
@@ -412,8 +441,7 @@ impl<'a> Places<'a> {
             push_row(&mut rows, base_row(bucket, grantee, begin), end);
             for layer in bucket.layers() {
                 let row = layer.row(grantee, from).take_while(|k| high.is_none_or(|high| &*k.path < high));
-                // One more than a window takes, so that the window knows that it is not the last.
-                layered.extend(row.take(WINDOW + 1).cloned());
+                layered.extend(row.take(most + 1).cloned());
             }
         }
         layered.sort_unstable();
@@ -466,7 +494,7 @@ fn push_row<'a>(rows: &mut BinaryHeap<Reverse<(u32, &'a [u32])>>, row: &'a [u32]
 pub(crate) fn anything_below(eval: &Eval<'_>, folder: &[u8]) -> bool {
     let Some(bucket) = eval.bucket else { return false };
     let high = if folder.is_empty() { None } else { successor(folder) };
-    let mut places = Places::new(bucket, eval, folder, high.as_deref());
+    let mut places = Places::new(bucket, eval, (folder, high.as_deref()), 1);
     while let Some(place) = places.next() {
         if place.object || place.path != folder {
             return true;

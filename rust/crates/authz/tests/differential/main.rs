@@ -18,6 +18,9 @@ use panthera_base::{BucketId, TenantId, Timestamp};
 use panthera_meta::memory::Memory;
 use world::{BUCKETS, Rng};
 
+/// Keys of a call that asks for each several times.
+const MANY: usize = 600;
+
 struct World {
     seed: u64,
     rng: Rng,
@@ -229,6 +232,12 @@ impl World {
         let mut bulk = Vec::new();
         self.engine.check_keys(who, p, tenant, bucket, keys.iter().map(|k| &**k), m, &mut bulk).unwrap();
         assert_eq!(bulk, expect, "seed {seed}: bulk");
+        // So many that the subject's ranges are worth computing, in no order and then in order.
+        let mut many: Vec<usize> = (0..MANY).map(|_| self.rng.below(keys.len())).collect();
+        many[MANY / 2..].sort_unstable();
+        self.engine.check_keys(who, p, tenant, bucket, many.iter().map(|&k| &*keys[k]), m, &mut bulk).unwrap();
+        let wanted: Vec<bool> = many.iter().map(|&k| expect[k]).collect();
+        assert_eq!(bulk, wanted, "seed {seed}: bulk of many");
         let prefix = if self.rng.one_in(2) {
             Vec::new()
         } else {

@@ -1,13 +1,18 @@
 //! Who may know of what: buckets, names, missing keys; and that no answer costs more than its bound.
 
+use std::sync::Arc;
+
 use panthera_authz::{
     Action, Authorizer, Change, Context, Engine, Grantee, Listing, Next, NoRequest, Permission, Place, Question,
-    Reason, Relation, Resource, Standing, Subject, Target, Tuple, Visible,
+    Reason, Relation, Resource, Settings, Standing, Subject, Target, Tuple, Visible,
 };
 use panthera_base::{BucketId, Timestamp, UserId};
+use panthera_meta::memory::Memory;
 use panthera_meta::records::{BucketRecord, ListingMode};
 
-use crate::{AWAY, BUCKET, HOME, at, bucket, engine, grant, group, member, prefix, question, revoke, user, who, write};
+use crate::{
+    AWAY, BUCKET, HOME, at, bucket, engine, grant, group, member, prefix, question, reads, revoke, user, who, write,
+};
 
 fn ann() -> Subject {
     Subject::User { tenant: HOME, user: UserId(1), admin: false }
@@ -184,4 +189,34 @@ fn no_answer_looks_at_more_than_one_window() {
     };
     assert!(names.is_empty());
     assert!(!Authorizer::with(engine.clone()).knows(&asked).allowed(), "what cannot be evaluated is a deny");
+}
+
+/// More places than a page of a listing looks at, all of them in the layer that was not merged yet, and enough keys that
+/// the ranges of the whole bucket are computed; however many keys the caller's iterator promises.
+#[test]
+fn many_keys_of_a_subject_with_many_unmerged_grants_are_what_each_key_alone_is() {
+    let engine = Engine::open(Arc::new(Memory::new()), Settings::default()).unwrap();
+    let names: Vec<String> = (0..3000).map(|n| format!("{:02}/{n:04}", n % 50)).collect();
+    let place = |name: &str| Target::new(HOME, Place::Object(BUCKET, name.into()));
+    for some in names.chunks(2) {
+        grant(&engine, Tuple::new(place(&some[0]), Relation::Reader, user(1)));
+    }
+    grant(&engine, prefix("08/", Relation::DenyRead, group(1)));
+    grant(&engine, member(HOME, 1, user(1)));
+    let allowed = |n: usize| n.is_multiple_of(2) && n % 50 != 8;
+    let asked: Vec<usize> = (0..names.len() * 5).map(|n| n * 7 % names.len()).collect();
+    let wanted: Vec<bool> = asked.iter().map(|&n| allowed(n)).collect();
+    assert!(asked.iter().take(names.len()).all(|&n| reads(&engine, user(1), &names[n]) == allowed(n)));
+    let keys = || asked.iter().map(|&n| names[n].as_bytes());
+    let check = |keys: &mut dyn Iterator<Item = &[u8]>| {
+        let mut out = Vec::new();
+        engine.check_keys(who(user(1)), Permission::Read, HOME, BUCKET, keys, &at(1), &mut out).unwrap();
+        out
+    };
+    assert_eq!(check(&mut keys()), wanted);
+    assert_eq!(check(&mut keys().filter(|_| true)), wanted, "promises nothing");
+    let mut sorted = asked.clone();
+    sorted.sort_unstable_by_key(|&n| &names[n]);
+    let wanted: Vec<bool> = sorted.iter().map(|&n| allowed(n)).collect();
+    assert_eq!(check(&mut sorted.iter().map(|&n| names[n].as_bytes())), wanted);
 }
