@@ -185,7 +185,7 @@ class Backwards:
         learns what another tenant lets its users do.
         """
         directory = Directory(self._store)
-        named = Named(self._store, self._question, self._record)
+        named = Named(self._store, self._question, self._record, within=viewer is not None)
         subjects: list[Subject] = []
         administrators: list[Subject] = []
         elsewhere: list[Subject] = []

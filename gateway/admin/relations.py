@@ -431,7 +431,9 @@ OPERATIONS: Final = (
                 "excluded": array(text()),
                 "administrators": array(text(), "By their record"),
                 "weighed": _WEIGHED,
-                "elsewhere": array(text(), "Named users of other tenants, as far as their own tenant lets them"),
+                "elsewhere": array(
+                    text(), "Users of other tenants whom relations name, as far as their own tenant lets them"
+                ),
                 "unlisted": array(text(), "Whom a source allows and nobody can list"),
                 "depends_on": _DEPENDS,
                 "cursor": maybe(text("None after the last page, which may be short before it")),

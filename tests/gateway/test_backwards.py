@@ -267,15 +267,32 @@ def test_within_a_tenant_nobody_learns_what_another_lets_its_users_do(stage: Sta
     stage.policy(json.dumps(document))
     seen = stage.relations.seen_from(stage.numbers[stage.own])
     before = seen.who_can("s3:GetObject", f"s3://{stage.bucket}/a/1")
-    assert (before.elsewhere, before.subjects) == ((stage.theirs[1],), ())
+    told = f"{carl}, as far as its own tenant lets it: statement 1 of the bucket's policy"
+    assert (before.elsewhere, before.subjects, before.unlisted) == ((), (), (told,))
     allowing = {"Version": "2012-10-17", "Statement": [statement]}
     stage.world.identities.put_inline(Who("user", "carl", stage.far), "p", json.dumps(allowing))
-    assert seen.who_can("s3:GetObject", f"s3://{stage.bucket}/a/1").elsewhere == before.elsewhere
+    assert seen.who_can("s3:GetObject", f"s3://{stage.bucket}/a/1").unlisted == before.unlisted
     (page,) = stage.who("s3:GetObject", b"a/1", Facts(), 1000)
     assert page.subjects == (stage.theirs[1],)
     document["Statement"].append(statement | {"Effect": "Deny", "Principal": {"AWS": carl}})
     stage.policy(json.dumps(document))
-    assert seen.who_can("s3:GetObject", f"s3://{stage.bucket}/a/1").elsewhere == ()
+    assert seen.who_can("s3:GetObject", f"s3://{stage.bucket}/a/1").unlisted == ()
+
+
+def test_whom_a_policy_names_elsewhere_is_told_as_written_whether_it_is_there_or_not(stage: Stage) -> None:
+    """Else a policy is a question: is there such a user, such an account, and what is it called?"""
+    far, missing = f"{stage.numbers[stage.far]:012}", "000987654321"
+    seen = stage.relations.seen_from(stage.numbers[stage.own])
+    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{stage.bucket}/*"}
+    told = set()
+    for account in (far, missing, stage.far, "nowhere"):
+        for name in ("user/carl", "user/nobody", "role/nobody", "root"):
+            arn = f"arn:aws:iam::{account}:{name}"
+            stage.policy(json.dumps({"Version": "2012-10-17", "Statement": [statement | {"Principal": {"AWS": arn}}]}))
+            answer = seen.who_can("s3:GetObject", f"s3://{stage.bucket}/a/1")
+            assert answer.elsewhere == ()
+            told.add(str(answer.unlisted).replace(arn, "ARN").replace(account, "ACCOUNT"))
+    assert len(told) == 2, "one for users and roles, one for accounts"
 
 
 def test_cursors_of_weighed_answers_are_their_own(core_world: World) -> None:
