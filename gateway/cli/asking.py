@@ -19,8 +19,19 @@ Command = Callable[..., Any]
 
 def die(message: str, status: int) -> NoReturn:
     """Ends the process with a word on standard error."""
-    click.echo(f"panthera: {message}", err=True)
+    for line in f"panthera: {message}".split("\n"):
+        say(line, err=True)
     sys.exit(status)
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Prints one line, whatever is in it."""
+    click.echo(plain(line), err=err)
+
+
+def plain(text: str) -> str:
+    """A key may hold anything that its writer chose; on a terminal it moves no cursor and begins no line of its own."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def given(**members: Any) -> dict[str, Any]:
@@ -70,6 +81,7 @@ def print_json(value: object) -> None:
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Prints columns under their heads."""
-    widths = [max(len(line[place]) for line in (head, *rows)) for place in range(len(head))]
-    for line in (head, *rows):
+    lines = [[plain(cell) for cell in line] for line in (head, *rows)]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(head))]
+    for line in lines:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

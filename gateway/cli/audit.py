@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import click
 
-from gateway.cli.asking import client_options, die, print_json, print_table
+from gateway.cli.asking import client_options, die, print_json, print_table, say
 from gateway.remote import RemoteError, find
 
 Json = dict[str, Any]
@@ -92,7 +92,7 @@ def _follow(flags: Json, query: Json) -> None:
         entries = list(_entries(flags, query))
         for entry in entries:
             if entry["id"] not in seen:
-                click.echo(json.dumps(entry) if flags["as_json"] else "  ".join(_cells(entry)))
+                say(json.dumps(entry) if flags["as_json"] else "  ".join(_cells(entry)))
         seen = {entry["id"] for entry in entries}
         time.sleep(_GLANCE_S)
         query["since"] = _OVERLAP
@@ -103,12 +103,7 @@ def _cells(entry: Json) -> list[str]:
     more = "" if len(changes) < 2 else f" and {len(changes) - 1} more"
     resource = entry["resource"] or (changes[0] + more if changes else entry["detail"] or "")
     cells = (entry["outcome"], entry["subject"], entry["action"], resource, entry["reason"], entry["request_id"])
-    # A key may hold anything; on a terminal it stays one line.
-    return [_plain(cell or "") for cell in (entry["time"], *cells)]
-
-
-def _plain(text: str) -> str:
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    return [cell or "" for cell in (entry["time"], *cells)]
 
 
 COMMANDS: Final = (audit,)

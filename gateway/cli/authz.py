@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 import click
 
-from gateway.cli.asking import Command, ask, client_options, die, given, print_json, print_table
+from gateway.cli.asking import Command, ask, client_options, die, given, print_json, print_table, say
 from gateway.remote import Remote, RemoteError, find
 
 Json = dict[str, Any]
@@ -77,7 +77,7 @@ def revoke(subject: str, relation: str, resource: str, **flags: Any) -> None:
     change = {"op": "delete", "subject": subject, "relation": relation, "resource": resource}
     _write(change, f"{subject} is not {relation} of {resource}", flags)
     if subject and _call(flags, "GET", f"/v1/relations?{where}")["relations"] == stored:
-        click.echo(f"note: it was not there; see what is with: panthera relations --subject {subject}", err=True)
+        say(f"note: it was not there; see what is with: panthera relations --subject {subject}", err=True)
 
 
 _ARGUMENTS: Final = {"subject": 0, "relation": 1, "action": 1, "resource": 2, "bucket": 2}
@@ -100,11 +100,11 @@ def _write(change: Json, done: str, flags: Json) -> None:
     body = {"changes": [change], **given(tenant=flags["tenant"])}
     answer = _call(flags, "POST", "/v1/relations", body)
     for note in answer["notes"]:
-        click.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
     if flags["as_json"]:
         print_json(answer)
     else:
-        click.echo(f"{done} (revision {answer['revision']})" if "revision" in answer else done)
+        say(f"{done} (revision {answer['revision']})" if "revision" in answer else done)
 
 
 def _call(flags: Json, method: str, path: str, body: Json | None = None, *, status: int = 1) -> Any:
@@ -134,10 +134,10 @@ def can(subject: str, action: str, resource: str, **flags: Any) -> None:
         print_json(answer)
     else:
         if answer["action"] != action:
-            click.echo(f"note: {action} is taken for {answer['action']}", err=True)
-        click.echo(_verdict(subject, resource, answer))
+            say(f"note: {action} is taken for {answer['action']}", err=True)
+        say(_verdict(subject, resource, answer))
         if not answer["allowed"] and (hint := _hint(subject, resource, answer)):
-            click.echo(hint)
+            say(hint)
     sys.exit(0 if answer["allowed"] else 1)
 
 
@@ -255,7 +255,7 @@ def who_can(action: str, resource: str, **flags: Any) -> None:
     rows = [(one, word) for name, word in _WHO.items() for one in found[name]]
     print_table(("SUBJECT", "NOTE"), rows + ([(_ANYONE, "without a signature")] if unsigned else []))
     for whom in found["unlisted"]:
-        click.echo(f"and {whom}")
+        say(f"and {whom}")
     _note_dependences(found["depends_on"])
 
 
@@ -277,7 +277,7 @@ def _note_dependences(found: list[Json]) -> None:
         word = "allows" if one["effect"] == "allow" else "denies"
         whose = f" of {one['holder']}" if one["holder"] else ""
         by = f"{_statement_of(one)}{whose}"
-        click.echo(f"note: {by} {word} depending on {', '.join(one['on'])}", err=True)
+        say(f"note: {by} {word} depending on {', '.join(one['on'])}", err=True)
 
 
 @click.command(name="what-can")
@@ -298,9 +298,9 @@ def what_can(subject: str, action: str, bucket: str, **flags: Any) -> None:
         print_json(ranges)
         return
     for one in ranges:
-        click.echo(one["shown"])
+        say(one["shown"])
     for one in _distinct(page["only_stored"] for page in found):
-        click.echo(f"note: within {one['shown']} objects differ: only stored keys are listed", err=True)
+        say(f"note: within {one['shown']} objects differ: only stored keys are listed", err=True)
     _note_dependences(_distinct(page["depends_on"] for page in found))
 
 

@@ -14,7 +14,7 @@ import yaml
 
 from authz.schema import SOURCE_BYTES
 from authz.trial import Outcome, SchemaError, Trial, TrialError
-from gateway.cli.asking import ask, client_options, die, print_json
+from gateway.cli.asking import ask, client_options, die, print_json, say
 from gateway.remote import Remote, RemoteError, find
 
 _TRIAL_BYTES: Final = 4 * 1024 * 1024
@@ -64,7 +64,7 @@ def apply(file: Path, dry_run: bool, tenant: str | None, as_json: bool, **flags:
         found = find(flags["admin"], flags["data"]).call("PUT", "/v1/schema", body)
     except RemoteError as error:
         for one in error.problem.get("relations", ()):
-            click.echo(f"{one['subject']} {one['relation']} {one['resource']}")
+            say(f"{one['subject']} {one['relation']} {one['resource']}")
         die(f"{file}: {error}", 1)
     if as_json:
         print_json(found)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import click
 
-from gateway.cli.asking import Command, ask, client_options, die, given, print_json, print_table
+from gateway.cli.asking import Command, ask, client_options, die, given, print_json, print_table, say
 from gateway.config import DEFAULT, SETTINGS, load, shown
 from gateway.errors import SettingError
 from gateway.remote import Remote
@@ -104,9 +104,9 @@ def _offline(run: Callable[[ModuleType, Callable[[str], None] | None], Any], *, 
         print_json({"sound": report.sound, "counts": dict(report.counts), **findings})
     else:
         for problem in report.problems:
-            click.echo(f"problem: {problem}")
+            say(f"problem: {problem}")
         for note in report.notes:
-            click.echo(f"note: {note}")
+            say(f"note: {note}")
         click.echo(report.summary())
     sys.exit(0 if report.sound else 1)
 

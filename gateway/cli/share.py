@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import click
 
-from gateway.cli.asking import ask, client_options
+from gateway.cli.asking import ask, client_options, say
 from gateway.remote import Remote
 from gateway.sharing.shares import ANYONE, CAN
 
@@ -56,7 +56,7 @@ def create(resource: str, to: tuple[str, ...], as_json: bool, admin: str | None,
     def made(remote: Remote) -> Any:
         answer = remote.call("POST", "/v1/shares", body)
         for note in answer["notes"]:
-            click.echo(f"note: {note}", err=True)
+            say(f"note: {note}", err=True)
         return answer
 
     ask(

@@ -108,6 +108,17 @@ def test_right_words_in_a_wrong_order_are_told_the_order(here: Admin) -> None:
     assert "panthera what-can user:alice read" in run(here, "what-can", "read", "user:alice", "s3://photos", status=1)
 
 
+def test_a_key_moves_no_cursor_and_begins_no_line(here: Admin) -> None:
+    """Its writer chose it; a table must not say what the writer made up."""
+    key = "a\nuser:eve owner s3://photos \x1b[2J\u202e\x7f/"
+    said = run(here, "grant", "user:alice", "reader", f"s3://photos/{key}")
+    said += run(here, "relations") + run(here, "can", "user:alice", "read", f"s3://photos/{key}x")
+    said += run(here, "what-can", "user:alice", "read", "photos") + run(here, "audit", "--since", "1h")
+    lines = said.split("\n")
+    assert all(line.isprintable() for line in lines) and not any(line.startswith("user:eve") for line in lines)
+    assert "a\\nuser:eve owner s3://photos \\x1b[2J\\u202e\\x7f/" in said
+
+
 def test_a_revoke_that_finds_nothing_says_so(here: Admin) -> None:
     run(here, "grant", "user:alice", "viewer", "s3://photos/2024/")
     assert "note: it was not there" in run(here, "revoke", "user:alice", "viewer", "s3://photos/2042/")
