@@ -87,6 +87,9 @@ class FaultyEngine:
     def apply_schema(self, *given: Any, **more: Any) -> Any:
         return self._faults.around(lambda: self._engine.apply_schema(*given, **more))
 
+    def remove_schema(self, *given: Any, **more: Any) -> Any:
+        return self._faults.around(lambda: self._engine.remove_schema(*given, **more))
+
 
 @dataclass
 class Disk:
