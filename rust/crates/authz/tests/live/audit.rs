@@ -8,7 +8,7 @@ use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use panthera_authz::{
     Action, Actor, Asked, AuditSettings, AuditWriter, AuditedError, Authorizer, AuthzError, Book, Change, Context,
     Decision, Delegation, Engine, Grantee, NoRequest, OnFailure, QUEUE_NOTES, Question, RESERVE_PART, Reason, Relation,
-    Resource, Settings, Subject, Trail, Unaudited, WriteTuples,
+    Resource, Settings, Subject, TRIM_ROWS, Trail, Unaudited, WriteTuples,
 };
 use panthera_base::{Clock, TenantId, Timestamp, UserId};
 use panthera_meta::memory::Memory;
@@ -338,6 +338,57 @@ fn trimming_removes_what_is_older_says_who_asked_and_makes_room() {
     let left = log(&*store);
     assert!(left.iter().all(|(_, e)| e.kind == AuditKind::Trim), "{left:?}");
     assert_eq!(trimmer.book().bytes(), stored(&*store));
+}
+
+/// Old entries of two tenants: so many that a trim of all takes several commits, one of them on both tenants' logs.
+fn long_log() -> Arc<Faulty> {
+    let store = Arc::new(Faulty::default());
+    let book = Book::open(store.clone(), AuditSettings::default()).unwrap();
+    let entry = |tenant: TenantId| {
+        let (kind, outcome) = (AuditKind::Configuration, AuditOutcome::Done);
+        let (who, action) = (Grantee::ITSELF.bits(), "panthera:X".into());
+        (tenant, AuditRecord { kind, outcome, who, action, ..AuditRecord::default() })
+    };
+    for (tenant, count) in [(HOME, TRIM_ROWS + TRIM_ROWS / 2), (AWAY, TRIM_ROWS / 2 + 1)] {
+        book.commit(Batch::default(), Timestamp(1), vec![entry(tenant); count]).unwrap();
+    }
+    store
+}
+
+#[test]
+fn a_trim_that_is_stopped_removed_what_it_says_and_its_size_is_right() {
+    let commits = 3;
+    for (mode, nth) in [LOST, HALF].into_iter().flat_map(|mode| (1..=commits).map(move |nth| (mode, nth))) {
+        let (store, who) = (long_log(), by(user(9)));
+        let before = log(&*store).len();
+        let trimmer = writer(&store, AuditSettings::default());
+        let trim = |trimmer: &AuditWriter| trimmer.trim(None, Timestamp(1_000), &who);
+        for _ in 1..nth {
+            assert_eq!(trim(&trimmer).unwrap(), (TRIM_ROWS as u64, true));
+        }
+        store.mode.store(mode, Ordering::SeqCst);
+        assert!(matches!(trim(&trimmer), Err(AuthzError::Store(_))), "nobody is told that it happened");
+        store.mode.store(WORKS, Ordering::SeqCst);
+        let done = if mode == HALF { nth } else { nth - 1 };
+        let check = |done: usize, book: &Book| {
+            let found = log(&*store);
+            let trims =
+                |tenant: TenantId| found.iter().filter(|(t, e)| *t == tenant && e.kind == AuditKind::Trim).count();
+            let old = found.iter().filter(|(_, e)| e.kind != AuditKind::Trim).count();
+            assert_eq!(old, before.saturating_sub(done * TRIM_ROWS), "{mode} {nth}: whole commits");
+            // The second commit takes of both logs, the first and the third of one. Who asked is of HOME: its log has a copy.
+            let each = [(0, 0), (1, 0), (3, 1), (4, 2)];
+            assert_eq!((trims(HOME), trims(AWAY)), each[done], "{mode} {nth}: each says so");
+            assert_eq!(book.bytes(), stored(&*store), "{mode} {nth}");
+        };
+        check(done, &Book::open(store.clone(), AuditSettings::default()).unwrap());
+        // The process that goes on knows the size, too, unless it cannot know what happened.
+        assert!(mode == HALF || trimmer.book().bytes() == stored(&*store), "{nth}");
+        drop(trimmer);
+        let again = writer(&store, AuditSettings::default());
+        while trim(&again).unwrap().1 {}
+        check(commits, again.book());
+    }
 }
 
 #[test]
