@@ -179,6 +179,14 @@ def test_the_owner_that_a_request_expects_is_compared(ann: Any) -> None:
     assert ask(bare + "?x-amz-expected-bucket-owner=999999999999").code == "AccessDenied"
 
 
+def test_a_copy_whose_source_stands_in_the_url_is_a_copy(ann: Any, bob: Any) -> None:
+    """Presigners move headers into the query: else it is stored as the empty body it comes with."""
+    place = {"Bucket": ann.bucket, "Key": "drop/copy", "CopySource": f"{ann.bucket}/secret.txt"}
+    for who, status in ((ann, 200), (bob, 403)):
+        assert ask(who.s3.generate_presigned_url("copy_object", Params=place), "PUT").status == status
+    assert ann.s3.get_object(Bucket=ann.bucket, Key="drop/copy")["Body"].read() == b"secret.txt"
+
+
 def form(server: Server, bucket: str, fields: list[tuple[str, str]], **headers: str) -> int:
     """The status of an anonymous form."""
     part = '--b\r\nContent-Disposition: form-data; name="{}"\r\n\r\n{}\r\n'

@@ -296,7 +296,7 @@ impl Table {
     }
 
     fn matches(&self, row: &Operation, query: &Query, headers: &HeaderMap) -> bool {
-        row.header.as_ref().is_none_or(|name| headers.contains_key(name))
+        row.header.as_ref().is_none_or(|name| headers.contains_key(name) || is_hoisted(query, name))
             && row.selectors.iter().all(|selector| selector.selected_by(query))
             && query.0.iter().all(|(key, value)| row.accepts(key) || self.ignorable(key, value))
     }
@@ -403,6 +403,11 @@ const VERSION_ID: &str = "versionId";
 
 fn cell_rows<'t>(cells: &'t HashMap<(Method, Scope), Cell>, method: &Method, scope: Scope) -> &'t [Arc<Operation>] {
     cells.get(&(method.clone(), scope)).map(|cell| cell.rows.as_slice()).unwrap_or_default()
+}
+
+/// Whether a presigner moved the header into the query: without it a copy would be stored as the empty body it comes with.
+fn is_hoisted(query: &Query, header: &HeaderName) -> bool {
+    query.0.iter().any(|(key, _)| key.eq_ignore_ascii_case(header.as_str()))
 }
 
 fn is_signature_parameter(key: &str) -> bool {

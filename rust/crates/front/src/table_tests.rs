@@ -90,6 +90,8 @@ fn requests_find_their_rows() {
         ("PUT", Object, "", false, "PutObject"),
         ("PUT", Object, "x-id=PutObject", false, "PutObject"),
         ("PUT", Object, "", true, "CopyObject"),
+        ("PUT", Object, "X-Amz-Copy-Source=b%2Fk", false, "CopyObject"),
+        ("PUT", Object, "uploadId=1&partNumber=1&x-amz-copy-source=b%2Fk", false, "UploadPartCopy"),
         ("PUT", Object, "uploadId=1&partNumber=1", false, "UploadPart"),
         ("PUT", Object, "uploadId=1&partNumber=1", true, "UploadPartCopy"),
         ("DELETE", Object, "uploadId=1", false, "AbortMultipartUpload"),
