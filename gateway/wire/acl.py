@@ -141,7 +141,6 @@ def _grant(element: Element) -> Asked:
     element.only("Grantee", "Permission")
     permission = element.required("Permission").leaf().strip()
     grantee = element.required("Grantee")
-    grantee.only("ID", "DisplayName", "EmailAddress", "URI")
     kinds = {
         "CanonicalUser": (How.ID, "ID", "CanonicalUser/ID"),
         "Group": (How.URI, "URI", "Group/URI"),
@@ -151,6 +150,8 @@ def _grant(element: Element) -> Asked:
     if permission not in PERMISSIONS or kind is None:
         raise malformed_acl()
     how, name, argument = kind
+    # A second grantee that is passed over would be one that somebody relies on.
+    grantee.only(name, "DisplayName")
     return _checked(Asked(permission, how, grantee.required(name).leaf().strip()), argument)
 
 

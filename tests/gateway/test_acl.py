@@ -215,6 +215,7 @@ def broken(root: str, ann: str) -> Iterator[tuple[Code, bytes]]:
     yield shape, good.replace(b"CanonicalUser", b"Martian")
     yield shape, good.replace(b' xsi:type="CanonicalUser"', b"")
     yield shape, good.replace(b"CanonicalUser", b"Group")
+    yield shape, good.replace(b"</Grantee>", b"<EmailAddress>eve@example.com</EmailAddress></Grantee>")
     yield shape, good.replace(b"</Grant>", b"<Until>tomorrow</Until></Grant>")
     yield Code.INVALID_ARGUMENT, policy("root", (user(ann), "READ"))
     yield Code.INVALID_ARGUMENT, policy(root, (user("_foo"), "READ"))
