@@ -194,7 +194,7 @@ impl Engine {
         let mut keys = keys.into_iter();
         // Only to choose the way: one that says too little or too much is slower and not wrong.
         let promised = keys.size_hint().0;
-        let (mut steps, mut counted, mut ranges) = (0, false, None::<Window>);
+        let (mut steps, mut worth, mut ranges) = (0, WORTH_COUNTING, None::<Window>);
         let (mut trail, mut here) = (Trail::default(), None::<Folder<'k>>);
         let empty = [(0, State::default()); AHEAD];
         let mut objects = Objects { eval, rule, waiting: 0, names: [0; AHEAD], folders: empty };
@@ -203,7 +203,7 @@ impl Engine {
                 out.push(false);
                 continue;
             }
-            let path = &key[..key.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1)];
+            let path = &key[..memchr::memrchr(b'/', key).map_or(0, |at| at + 1)];
             let last = here.as_ref().map(|folder| folder.path);
             if last != Some(path) {
                 here = Some(trail.folder(&eval, key, path, last));
@@ -220,8 +220,9 @@ impl Engine {
             } else {
                 out.push(folder.state.gives(rule));
             }
-            if steps >= WORTH_COUNTING && !counted {
-                counted = true;
+            if steps >= worth {
+                // Once: what was found then is found at the next key.
+                worth = usize::MAX;
                 ranges = Window::whole(eval, rule, promised.saturating_sub(out.len()) / KEYS_A_PLACE);
                 if ranges.is_some() {
                     break;
