@@ -10,7 +10,7 @@ what others do.
 import hashlib
 import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any, Final
@@ -26,12 +26,14 @@ from storage.native import Relations as Engine
 from storage.native import audit_changes, audit_reasons
 from storage.records import keys
 from storage.records.audit import AuditKind, AuditOutcome, AuditRecord
+from storage.records.tenant import TenantRecord
 
 Json = dict[str, Any]
 
 OUTCOMES: Final = tuple(outcome.name.lower() for outcome in AuditOutcome)
 _REASONS: Final = dict(audit_reasons())
 _NAME_BYTES: Final = 16
+_NAMES: Final = b"audit entry"
 _FIRST: Final = bytes(_NAME_BYTES)
 _END_US: Final = (1 << 64) - 1
 _ADDRESSES: Final = ("s3://", "tenant", "group:", "role:", "share:")
@@ -51,8 +53,9 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """An entry where it stands."""
+    """An entry where it stands. `secret` is its tenant's, and shown to nobody."""
 
+    secret: bytes = field(repr=False)
     at_us: int
     tenant: int
     sequence: int
@@ -60,8 +63,9 @@ class _Row:
 
     @property
     def name(self) -> bytes:
-        """Names the entry and tells nothing: its sequence counts what others do, too."""
-        return hashlib.sha256(keys.audit(self.tenant, self.at_us, self.sequence)).digest()[:_NAME_BYTES]
+        """Names the entry and tells nothing: its sequence counts what others do, too, and could be guessed at."""
+        row = keys.audit(self.tenant, self.at_us, self.sequence)
+        return hashlib.blake2b(row, key=self.secret, person=_NAMES, digest_size=_NAME_BYTES).digest()
 
 
 class AuditLog:
@@ -127,10 +131,13 @@ class AuditLog:
 
     def _log(self, tenant: int, since: int, until: int, ahead: int) -> Iterator[_Row]:
         start, end = keys.audit(tenant, since, 0), keys.audit(tenant, until, 0)
+        value = self._store.get(keys.tenant(tenant))
+        # Only root sees the log of a tenant that is gone.
+        secret = b"" if value is None else TenantRecord.decode(value).domain_key
         while found := self._store.scan(start, end, ahead):
             for key, value in found:
                 _, at_us, sequence = keys.parse_audit(key)
-                yield _Row(at_us, tenant, sequence, AuditRecord.decode(value))
+                yield _Row(secret, at_us, tenant, sequence, AuditRecord.decode(value))
             start = found[-1][0] + b"\0"
 
     def moment(self, text: str) -> int:

@@ -154,6 +154,29 @@ def test_what_the_owner_says_of_prefixes_is_about_the_owners_names(ann: Any, eve
     assert ask(made["url"] + "sub/").status == 200
 
 
+def test_an_owners_policy_does_not_learn_where_a_copy_into_its_share_comes_from(ann: Any, eve: Any) -> None:
+    """It could be asked about the names of the importer's buckets; of the owner's own it may say what it likes."""
+    mount(eve, ann.share(f"s3://{ann.bucket}/pub/", can="contribute")["token"])
+    ann.s3.put_object(Bucket=ann.bucket, Key="open/a", Body=b"a")
+    about = {"op": "touch", "subject": "authenticated", "relation": "reader", "resource": f"s3://{ann.bucket}/"}
+    ann.admin("POST", "/v1/relations", {"changes": [about]})
+    eve.s3.put_object(Bucket=eve.bucket, Key="own", Body=b"own")
+
+    def copy(source: str) -> str:
+        place = {"Bucket": eve.bucket, "Key": "partner/copied", "CopySource": source}
+        return code(eve.s3.copy_object, **place) if guessed else eve.s3.copy_object(**place) and ""
+
+    sources = (f"{eve.bucket}/own", f"{ann.bucket}/open/a", f"{eve.bucket}/partner/a.txt")
+    for guess, refused in ((f"{eve.bucket}/*", ()), (f"{ann.bucket}/open/*", (sources[1],))):
+        condition = {"StringLike": {"s3:x-amz-copy-source": guess}}
+        statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Condition": condition}
+        document = {"Version": "2012-10-17", "Statement": [statement | {"Resource": f"arn:aws:s3:::{ann.bucket}/*"}]}
+        ann.s3.put_bucket_policy(Bucket=ann.bucket, Policy=json.dumps(document))
+        for source in sources:
+            guessed = source in refused
+            assert copy(source) == ("AccessDenied" if guessed else ""), (guess, source)
+
+
 def test_a_share_for_a_group_is_for_its_present_members(ann: Any, eve: Any, people: Callable[..., User]) -> None:
     bob: Any = people("beta", "bob")
     eve.admin("POST", "/v1/groups", {"name": "devs"})

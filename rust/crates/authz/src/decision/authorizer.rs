@@ -9,6 +9,7 @@ use panthera_base::{TenantId, Timestamp, UserId};
 use panthera_meta::records::{PublicAccessBlock, UserRecord};
 use panthera_meta::{MetaError, Metastore, keys};
 
+use crate::decision::delegation::ToOwner;
 use crate::decision::identity::Identities;
 use crate::decision::trail::AuditWriter;
 use crate::decision::{Context, Decision, Question, Reason, Resource, Subject, Verdict};
@@ -114,6 +115,15 @@ impl Authorizer {
     /// The same for a question that no client asked.
     pub(crate) fn judge(&self, question: &Question<'_>) -> Decision {
         let Some(engine) = &self.engine else { return without_relations(question.subject, &question.resource) };
+        let (request, told);
+        let question = match question.subject {
+            Subject::Share(by) => {
+                request = ToOwner::new(question.request, engine, by.tenant);
+                told = Question { request: &request, ..*question };
+                &told
+            }
+            _ => question,
+        };
         let moment = self.moment(question.context);
         let unevaluated =
             |_| Decision { verdict: Verdict::Deny, reason: Reason::Unevaluated, revision: engine.revision() };

@@ -5,10 +5,13 @@
 //! (crate `front` finds the share); how one subject's rights are decided (`authorizer`).
 
 use panthera_base::{TenantId, Timestamp, UserId};
+use panthera_meta::records::BucketRecord;
+use panthera_meta::{MetaError, Metastore, keys};
 
 use crate::decision::authorizer::Authorizer;
 use crate::decision::listing::{Listing, SEARCHED_WINDOWS};
-use crate::decision::{Decision, Question, Reason, Resource, Subject, Verdict};
+use crate::decision::{Decision, NotUnderstood, Question, Reason, RequestFacts, Resource, Subject, Verdict};
+use crate::error::AuthzError;
 use crate::model::{Facts, Grantee, Permission, Place, Relation, Target};
 use crate::relations::{Engine, Moment, Principal, Spot, Visible};
 
@@ -25,6 +28,51 @@ pub struct Delegation {
     pub creator_admin: bool,
     /// Who uses it, when that is known: tenant and user.
     pub bearer: Option<(TenantId, UserId)>,
+}
+
+/// A request through a share, as the owner's policies may ask about it: where a copy comes from is told only when that
+/// is a bucket of the owner's. How the bearer calls its own is no business of the owner's.
+pub(crate) struct ToOwner<'a> {
+    request: &'a dyn RequestFacts,
+    meta: &'a dyn Metastore,
+    owner: TenantId,
+}
+
+impl<'a> ToOwner<'a> {
+    pub(crate) fn new(request: &'a dyn RequestFacts, engine: &'a Engine, owner: TenantId) -> Self {
+        Self { request, meta: &*engine.inner.meta, owner }
+    }
+
+    fn owns(&self, bucket: &[u8]) -> Result<bool, AuthzError> {
+        let snapshot = self.meta.snapshot()?;
+        let record = snapshot.get(&keys::bucket(bucket))?.map(BucketRecord::decode).transpose();
+        Ok(record.map_err(MetaError::from)?.is_some_and(|record| record.tenant == self.owner))
+    }
+}
+
+impl RequestFacts for ToOwner<'_> {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.request.header(name)
+    }
+
+    fn query(&self, name: &str) -> Option<&str> {
+        self.request.query(name)
+    }
+
+    fn tags(&self) -> Result<Vec<(String, String)>, NotUnderstood> {
+        self.request.tags()
+    }
+
+    fn copy_source(&self) -> Result<Option<Vec<u8>>, NotUnderstood> {
+        let Some(source) = self.request.copy_source()? else { return Ok(None) };
+        let bucket = source.split(|&byte| byte == b'/').next().unwrap_or_default();
+        let own = self.owns(bucket).map_err(|_| NotUnderstood)?;
+        Ok(own.then_some(source))
+    }
+
+    fn location_constraint(&self) -> Result<Option<String>, NotUnderstood> {
+        self.request.location_constraint()
+    }
 }
 
 impl Delegation {
