@@ -1,8 +1,8 @@
 """Changes of rights that are rows of their own (policies, lists, identities, keys) are written down in the commit that
-makes them.
+makes them; decisions that Python makes about another tenant's resource, in a commit of their own.
 
 Belongs here: what a request's commits are about, and a store that adds it to them. Does not belong here: relations,
-whose engine does the same, and reading the log (`audit_log.py`).
+whose engine does the same, decisions about S3's requests (crate `authz`), and reading the log (`audit_log.py`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,8 +31,18 @@ RIGHTS: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """How a decision ended, and the number of its reason (`storage.native.audit_reasons`)."""
+
+    allowed: bool
+    reason: int
+
+
+@dataclass(frozen=True, slots=True)
 class About:
-    """What commits are about: whose log it goes to, the action, the bucket and key if there are any."""
+    """What commits are about: whose log it goes to, the action, the bucket and key if there are any; `decided` of a
+    decision, whose commit changes nothing.
+    """
 
     tenant: int
     action: str
@@ -40,6 +50,7 @@ class About:
     name: str | None = None
     key: bytes | None = None
     detail: str | None = None
+    decided: Decided | None = None
 
 
 _ABOUT: Final[ContextVar[About | None]] = ContextVar("about", default=None)
@@ -92,8 +103,9 @@ def _entry(about: About, actor: Actor) -> AuditRecord:
     return AuditRecord(
         action=about.action,
         who=actor.who,
-        kind=AuditKind.CONFIGURATION,
-        outcome=AuditOutcome.DONE,
+        kind=AuditKind.CONFIGURATION if about.decided is None else AuditKind.DECISION,
+        outcome=_outcome(about.decided),
+        reason=0 if about.decided is None else about.decided.reason,
         bucket=about.bucket,
         request_id=actor.request_id or None,
         access_key=actor.access_key,
@@ -102,3 +114,9 @@ def _entry(about: About, actor: Actor) -> AuditRecord:
         key=about.key,
         detail=about.detail,
     )
+
+
+def _outcome(decided: Decided | None) -> AuditOutcome:
+    if decided is None:
+        return AuditOutcome.DONE
+    return AuditOutcome.ALLOWED if decided.allowed else AuditOutcome.DENIED

@@ -17,12 +17,13 @@ from authz.directory import Directory, Target, UnknownNameError
 from authz.model import RELATIONS, At, Facts, Place
 from authz.names import WordError
 from gateway.accounts.rows import repeated, shown_moment
-from gateway.auditing import concerning
+from gateway.auditing import About, Decided, concerning, noting
 from gateway.errors import AccountError
 from gateway.limits import ADMIN_PAGE, MOUNTS, PASSWORD_PAUSE_S
 from gateway.sharing.shares import Who, secret_of
 from storage.api import Conflict, Guard, Metastore, absent, delete, empty_range, equals, put
 from storage.native import Relations as Engine
+from storage.native import audit_reasons
 from storage.records import keys
 from storage.records.bucket import BucketRecord
 from storage.records.share import MountRecord, SharePointer, ShareRecord
@@ -31,6 +32,7 @@ from storage.records.user import UserRecord
 
 Json = dict[str, Any]
 
+_REASONS: Final = {name: number for number, name in audit_reasons()}
 _NO_SHARE: Final = "there is no such share"
 _MEMBER: Final = RELATIONS.index("member")
 _EXPORTED: Final = RELATIONS.index("exported")
@@ -65,7 +67,8 @@ class Mounts:
         if share.object or share.downloads:
             raise AccountError("refused", "a share of one object, or with a number of downloads, is used by its link")
         if share.password is not None:
-            self._open(share, password)
+            self._open(who, share, password)
+        self._decided(who, share, "granted", allowed=True)
         record = MountRecord(share.tenant, share.share, who.user, self._clock_us())
 
         def attempt() -> None:
@@ -149,31 +152,59 @@ class Mounts:
         pointer = SharePointer.decode(row)
         value = self._store.get(keys.share(pointer.tenant, pointer.share))
         share = None if value is None else ShareRecord.decode(value)
-        if share is None or not self._stands(who, share):
+        if share is None:
+            raise AccountError("missing", _NO_SHARE)
+        refusal = self._refusal(who, share)
+        if refusal is not None:
+            self._decided(who, share, refusal)
             raise AccountError("missing", _NO_SHARE)
         return share
 
-    def _open(self, share: ShareRecord, password: str | None) -> None:
+    def _decided(self, who: Who, share: ShareRecord, reason: str, *, allowed: bool = False) -> None:
+        """Writes down for the owner who would mount its share, as for whoever opens its link."""
+        if who.tenant == share.tenant:
+            return
+        about = About(
+            tenant=share.tenant,
+            action="panthera:MountShare",
+            bucket=share.bucket,
+            name=share.bucket_name,
+            key=share.path or None,
+            detail=f"share:#{share.share}",
+            decided=Decided(allowed, _REASONS[reason]),
+        )
+        with noting(about):
+            self._store.commit([], [])
+
+    def _open(self, who: Who, share: ShareRecord, password: str | None) -> None:
         """AccountError unless it is the share's password. Tries are counted with those at its link."""
         holds = password is not None and self._password(share.tenant, share.share, password.encode())
         if holds is None:
             raise AccountError("busy", "too many passwords of that share were wrong", retry_after_s=PASSWORD_PAUSE_S)
         if not holds:
+            self._decided(who, share, "share_password")
             raise AccountError("refused", "the share's password is needed")
 
-    def _stands(self, who: Who, share: ShareRecord) -> bool:
-        """As the data plane asks it (`object/src/shares.rs`)."""
-        if share.revoked or (share.expires_us and share.expires_us <= self._clock_us()):
-            return False
+    def _refusal(self, who: Who, share: ShareRecord) -> str | None:
+        """Why the share gives nothing, in the audit log's words, as the data plane asks (`object/src/shares.rs`)."""
+        if share.revoked:
+            return "share_revoked"
+        if share.expires_us and share.expires_us <= self._clock_us():
+            return "share_expired"
+        named = share.bearer or who.tenant in share.tenants or any(self._member(who, group) for group in share.groups)
+        if not named:
+            return "share_not_for_caller"
+        return None if self._is_backed(share) else "share_orphaned"
+
+    def _is_backed(self, share: ShareRecord) -> bool:
+        """Whether its creator, its tenant and its bucket are there."""
         rows = keys.tenant(share.tenant), keys.user(share.creator), keys.bucket(share.bucket_name.encode())
         tenant, creator, bucket = (self._store.get(row) for row in rows)
         if tenant is None or creator is None or bucket is None:
             return False
         if TenantRecord.decode(tenant).disabled or UserRecord.decode(creator).disabled:
             return False
-        if BucketRecord.decode(bucket).id != share.bucket:
-            return False
-        return share.bearer or who.tenant in share.tenants or any(self._member(who, group) for group in share.groups)
+        return BucketRecord.decode(bucket).id == share.bucket
 
     def _member(self, who: Who, group: tuple[int, int]) -> bool:
         tenant, number = group

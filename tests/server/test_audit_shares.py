@@ -77,6 +77,30 @@ def test_a_link_that_ended_says_why_to_its_owner(ann: Any) -> None:
     assert {one["detail"] for one in entries} > {f"share:#{revoked['share']}", f"share:#{secret['share']}"}
 
 
+def test_who_mounts_a_share_or_tries_to_is_told_to_its_owner(ann: Any, eve: Any) -> None:
+    def mounting(share: dict[str, Any], at: str, **more: str) -> tuple[int, list[Told]]:
+        before = len(log(ann, "&action=panthera:MountShare"))
+        body = {"token": share["token"], "at": f"s3://{eve.bucket}/{at}/", **more}
+        status, _ = eve.try_admin("POST", "/v1/mounts", body)
+        new = log(ann, "&action=panthera:MountShare")[before:]
+        assert {one["detail"] for one in new} <= {f"share:#{share['share']}"}
+        return status, [(one["outcome"], one["action"], one["reason"], one["resource"]) for one in new]
+
+    place, action = f"s3://{ann.bucket}/pub/", "panthera:MountShare"
+    secret = ann.share(place, password="open sesame")
+    assert mounting(secret, "a") == (403, [("denied", action, "share_password", place)])
+    assert mounting(secret, "a", password="wrong") == (403, [("denied", action, "share_password", place)])
+    assert mounting(secret, "a", password="open sesame") == (201, [("allowed", action, "granted", place)])
+    ann.admin("DELETE", f"/v1/shares/{secret['share']}")
+    assert mounting(secret, "b") == (404, [("denied", action, "share_revoked", place)])
+    named = ann.share(place, to=[f"tenant:{ann.tenant}"])
+    assert mounting(named, "b") == (404, [("denied", action, "share_not_for_caller", place)])
+    own = [one for one in log(eve, f"&action={action}") if one["outcome"] != "done"]
+    assert [one["outcome"] for one in own] == ["denied", "denied", "allowed", "denied", "denied"]
+    assert {(one["reason"], one["resource"], one["detail"]) for one in own} == {(None, None, None)}
+    assert ann.bucket not in str(own) and ann.tenant not in str(own)
+
+
 def test_what_a_share_grants_is_its_creators_doing(ann: Any) -> None:
     share = ann.share(f"s3://{ann.bucket}/pub/")
     ann.admin("DELETE", f"/v1/shares/{share['share']}")

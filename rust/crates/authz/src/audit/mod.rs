@@ -380,7 +380,11 @@ pub(crate) fn on_both_sides(tenant: TenantId, entry: AuditRecord) -> Vec<Entry> 
         return vec![(tenant, entry)];
     };
     // The other side's access keys are no business of the owner's, the owner's reasons none of the other side's.
-    let copy = AuditRecord { acting: true, reason: 0, revision: 0, bucket: 0, ..entry.clone() };
+    let mut copy = AuditRecord { acting: true, reason: 0, revision: 0, bucket: 0, ..entry.clone() };
+    // Who comes through a share, which is the detail then, is not told where it leads.
+    if entry.kind == AuditKind::Decision && entry.detail.is_some() {
+        (copy.name, copy.key, copy.detail) = (None, None, None);
+    }
     vec![(tenant, AuditRecord { access_key: None, ..entry }), (acting, copy)]
 }
 

@@ -53,9 +53,9 @@ pub(crate) fn of_decision(question: &Question<'_>, who: Grantee, decision: &Deci
         ..AuditRecord::default()
     };
     let mut entries = on_both_sides(resource.tenant, entry);
-    // Who comes through a share asked for a place of its own, and is not told where that leads.
+    // Who comes through a share asked for a place of its own.
     if let (Some(_), Some((_, copy))) = (share, entries.get_mut(1)) {
-        (copy.name, copy.key, copy.detail) = (None, None, asked.path.clone());
+        copy.detail.clone_from(&asked.path);
     }
     entries
 }
