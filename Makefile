@@ -54,6 +54,7 @@ serve: build ## the whole server on this machine, data under ./data
 test: build $(VENV)/.tests ## all tests of both languages
 	cd rust && cargo test --workspace --locked
 	cd rust && cargo test --locked -p panthera-authz --features model --test model
+	cd rust && cargo test --locked -p panthera-authz --features model --lib relations::queue::modelled
 	$(BIN)/python -m pytest
 
 lint: tools $(VENV)/.tests ## everything that reads the code without running it

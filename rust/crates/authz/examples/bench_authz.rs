@@ -1,11 +1,13 @@
 //! Figures of the relationship engine on a world like T10 of rebac.md section 7: `bench_authz [tuples] [seed] [part]`.
-//! A part is one of open, checks, bulk, lists, writes, beside, threads, decisions; without one all are measured.
+//! A part is one of open, checks, bulk, lists, writes, beside, decisions, threads, durable; without one all are measured.
 //!
 //! Prints must, aim and measured for the rows of sections 7.2 to 7.4. Rows 6 and 7, and 10 from Python, are
 //! `bench/authz_python.py`'s; row 30 over the wire is `bench/run.py`'s.
 
 #[path = "bench_authz/decisions.rs"]
 mod decisions;
+#[path = "bench_authz/durable.rs"]
+mod durable;
 #[path = "bench_authz/open.rs"]
 mod open;
 #[path = "bench_authz/threads.rs"]
@@ -146,6 +148,9 @@ fn main() -> Outcome {
     }
     if asked("threads") {
         threads::threads(&engine, &bare, &mut world)?;
+    }
+    if asked("durable") {
+        durable::durable(&mut world)?;
     }
     Ok(())
 }

@@ -1,21 +1,17 @@
-//! Rows 8, 19, 20, 28 and 29: several threads, another process's engine, a store on a disk, a watch.
+//! Rows 8, 19, 20 and 29: several threads, another process's engine, a watch.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use panthera_authz::{
-    Change, Engine, Grantee, Permission, Place, Principal, Relation, Settings, Spot, Target, Tuple, WriteTuples,
+    Change, Engine, Grantee, Permission, Place, Principal, Relation, Spot, Target, Tuple, WriteTuples,
 };
 use panthera_base::Timestamp;
-use panthera_meta::lmdb::{Lmdb, Options};
 
 use crate::world::{BUCKET, HOME, World};
 use crate::{Clock, NOW, Outcome, quantiles, read, row};
 
-const SPAN: Duration = Duration::from_secs(2);
-/// Writers of row 28: as many as can share a flush.
-const WRITERS: usize = 256;
+pub const SPAN: Duration = Duration::from_secs(2);
 const ROUNDS: usize = 2000;
 
 fn touch(tuple: &Tuple) -> WriteTuples {
@@ -27,7 +23,7 @@ fn delete(tuple: &Tuple) -> WriteTuples {
 }
 
 /// Gives and takes by turns: each is a change, which a tuple that is there already is not.
-fn turn(tuple: &Tuple, round: usize) -> WriteTuples {
+pub fn turn(tuple: &Tuple, round: usize) -> WriteTuples {
     if round.is_multiple_of(2) { touch(tuple) } else { delete(tuple) }
 }
 
@@ -41,8 +37,7 @@ pub fn threads(engine: &Engine, other: &Engine, world: &mut World) -> Outcome {
     scaling(engine, world);
     stale(engine, world)?;
     elsewhere(engine, other, world)?;
-    watched(engine, world)?;
-    durable(world)
+    watched(engine, world)
 }
 
 fn scaling(engine: &Engine, world: &mut World) {
@@ -154,33 +149,5 @@ fn watched(engine: &Engine, world: &mut World) -> Outcome {
         Ok(())
     })?;
     row("29 a watch tells a write after its answer (wall)", "1 ms p99", &quantiles(times));
-    Ok(())
-}
-
-fn durable(world: &mut World) -> Outcome {
-    let rate = |writers: usize, world: &mut World| -> Result<f64, Box<dyn std::error::Error>> {
-        let dir = tempfile::tempdir()?;
-        let meta = Lmdb::open(dir.path(), &Options::default()).map_err(|error| error.to_string())?;
-        let engine = Engine::open(Arc::new(meta), Settings::default())?;
-        let grants: Vec<Vec<Tuple>> = (0..writers).map(|_| (0..1000).map(|_| world.grant()).collect()).collect();
-        let done = AtomicU64::new(0);
-        let begin = Instant::now();
-        std::thread::scope(|scope| {
-            for mine in &grants {
-                scope.spawn(|| {
-                    for (i, tuple) in mine.iter().cycle().enumerate() {
-                        if begin.elapsed() > SPAN || engine.write(turn(tuple, i / mine.len())).is_err() {
-                            return;
-                        }
-                        done.fetch_add(1, Ordering::Relaxed);
-                    }
-                });
-            }
-        });
-        Ok(done.into_inner() as f64 / begin.elapsed().as_secs_f64())
-    };
-    let (lone, all) = (rate(1, world)?, rate(WRITERS, world)?);
-    let what = format!("28 durable single writes, {WRITERS} writers, LMDB");
-    row(&what, "50k/s", &format!("{all:.0}/s; one writer {lone:.0}/s"));
     Ok(())
 }

@@ -443,18 +443,19 @@ pub struct LogEntry {
 }
 
 impl LogEntry {
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// The value of the row of an entry.
+    pub(crate) fn encoded(at: Timestamp, tenant: TenantId, events: &[Event]) -> Vec<u8> {
         let mut value = vec![VERSION];
-        value.extend_from_slice(&self.at.0.to_le_bytes());
-        value.extend_from_slice(&self.tenant.0.to_le_bytes());
-        value.extend_from_slice(&(self.events.len() as u32).to_le_bytes());
+        value.extend_from_slice(&at.0.to_le_bytes());
+        value.extend_from_slice(&tenant.0.to_le_bytes());
+        value.extend_from_slice(&(events.len() as u32).to_le_bytes());
         // A row's key is below contract::KEY_LIMIT and its value below 2 KiB, or schema::COMPILED_BYTES and a little:
         // both lengths fit 16 bits.
         let mut part = |bytes: &[u8]| {
             value.extend_from_slice(&(bytes.len() as u16).to_le_bytes());
             value.extend_from_slice(bytes);
         };
-        for event in &self.events {
+        for event in events {
             match event {
                 Event::Set(tuple) => {
                     part(&tuple_key(&tuple.key));
@@ -575,10 +576,11 @@ mod tests {
         let tuple = tuples().remove(0);
         let events = vec![Event::Set(tuple.clone()), Event::Gone(tuple.key)];
         let entry = LogEntry { revision: 2, at: Timestamp(0x0102), tenant: TenantId(3), events };
+        let encoded = LogEntry::encoded(entry.at, entry.tenant, &entry.events);
         let row = "720000000300014000000300000005";
         let expect = format!("01020100000000000003000000020000000f00{row}020001000f00{row}0000");
-        assert_eq!(hex(&entry.encode()), expect);
-        assert_eq!(LogEntry::decode(2, &entry.encode()).unwrap(), entry);
+        assert_eq!(hex(&encoded), expect);
+        assert_eq!(LogEntry::decode(2, &encoded).unwrap(), entry);
         assert_eq!(hex(&log_key(258)), "6c000000000000000102");
         assert_eq!(log_revision(&log_key(258)).unwrap(), 258);
         assert_eq!(hex(&idempotency_key(TenantId(3), b"k")), "6c01000000036b");

@@ -94,6 +94,24 @@ impl<K: Ord + Clone, V: Clone> PTree<K, V> {
         }
     }
 
+    /// The value of a key, to be changed where it is. Copies nothing when the key is not there.
+    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.get(key)?;
+        let mut node = &mut self.root;
+        loop {
+            match Arc::make_mut(node) {
+                Node::Leaf(rows) => {
+                    let at = rows.binary_search_by(|(k, _)| k.cmp(key)).ok()?;
+                    return rows.get_mut(at).map(|(_, v)| v);
+                }
+                Node::Branch(rows) => {
+                    let at = rows.partition_point(|(k, _)| k <= key).saturating_sub(1);
+                    node = &mut rows.get_mut(at)?.1;
+                }
+            }
+        }
+    }
+
     /// Stores a value and returns the one it replaces.
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
         let (old, split) = insert_into(&mut self.root, key, value);
@@ -272,7 +290,13 @@ mod tests {
             let (mut tree, mut map) = (PTree::default(), BTreeMap::new());
             let mut kept: Vec<(PTree<u16, u8>, BTreeMap<u16, u8>)> = Vec::new();
             for (i, (put, key, value)) in steps.into_iter().enumerate() {
-                if put {
+                if put && i % 3 == 0 {
+                    let (there, known) = (tree.get_mut(&key), map.get_mut(&key));
+                    prop_assert_eq!(&there, &known);
+                    if let (Some(there), Some(known)) = (there, known) {
+                        (*there, *known) = (value, value);
+                    }
+                } else if put {
                     prop_assert_eq!(tree.insert(key, value), map.insert(key, value));
                 } else {
                     prop_assert_eq!(tree.remove(&key), map.remove(&key));

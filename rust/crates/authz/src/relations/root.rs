@@ -107,11 +107,11 @@ impl Root {
         }
         let Some((bucket, path, object)) = key.target.in_bucket() else { return Ok(false) };
         let number = bucket_key(key.target.tenant, bucket);
-        let mut shared = match self.buckets.get(&number) {
-            Some(shared) => Arc::clone(shared),
-            None => Arc::new(Bucket::new(crate::relations::base::Base::default(), revision)),
-        };
-        let own = Arc::make_mut(&mut shared);
+        if self.buckets.get(&number).is_none() {
+            self.buckets.insert(number, Arc::new(Bucket::new(crate::relations::base::Base::default(), revision)));
+        }
+        // In its place in the map: what nobody else sees yet is changed and not copied again.
+        let Some(own) = self.buckets.get_mut(&number).map(Arc::make_mut) else { return Ok(false) };
         own.stamp = revision;
         let written = own.write(name, path, object, key.grantee, change);
         let at = (key.grantee, number);
@@ -121,7 +121,6 @@ impl Root {
         } else if written.stood && !written.stands && !own.may_stand(name, key.grantee) {
             self.standing.remove(&at);
         }
-        self.buckets.insert(number, shared);
         Ok(written.had)
     }
 

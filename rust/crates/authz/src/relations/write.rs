@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use panthera_base::{TenantId, Timestamp};
-use panthera_meta::{Batch, CommitError, Guard, MetaError, Step};
+use panthera_meta::{Batch, CommitError, Guard, MetaError, Op, Step};
 
 use crate::audit::{self, Actor, Booked};
 use crate::error::AuthzError;
@@ -14,7 +14,7 @@ use crate::model::{Event, Kind, LogEntry, Relation, Tuple, TupleKey, bits};
 use crate::relations::base::Base;
 use crate::relations::bucket::{Layer, bucket_key};
 use crate::relations::engine::{Engine, Inner};
-use crate::relations::queue::Pending;
+use crate::relations::queue::{Pending, Turn};
 use crate::relations::root::Root;
 use crate::sync::detach;
 
@@ -153,11 +153,10 @@ impl Writer {
     }
 }
 
-/// One request planned: the batch and what it leads to.
+/// One request planned: its rows and what they lead to.
 struct Planned {
-    root: Root,
     state: State,
-    batch: Batch,
+    rows: Vec<Op>,
     audited: Booked,
 }
 
@@ -167,6 +166,14 @@ enum Plan {
     Known(u64),
 }
 
+/// What a commit leaves to be dropped. That takes as long as planning does, and the next commit need not wait for it.
+#[derive(Default)]
+struct Spent {
+    answered: Vec<Pending>,
+    roots: Vec<Arc<Root>>,
+    batches: Vec<Batch>,
+}
+
 /// Idempotency keys of the group that is being planned.
 type GroupKeys = HashMap<(TenantId, Vec<u8>), (u64, [u8; 32])>;
 
@@ -174,7 +181,7 @@ impl Engine {
     /// Does the changes. When this returns, they are durable and every check that begins from now on sees them.
     pub fn write(&self, request: WriteTuples) -> Result<u64, AuthzError> {
         request.validate()?;
-        self.inner.queue.submit(request, |group| self.commit(&mut self.inner.writer.lock(), group))
+        self.inner.queue.submit(request, |group, turn| self.commit(group, turn))
     }
 
     /// Reads what other processes wrote to the same store. Ours are always visible.
@@ -198,34 +205,54 @@ impl Engine {
         }
     }
 
-    fn commit(&self, writer: &mut Writer, mut group: Vec<Pending>) {
-        let mut attempts = 0;
+    fn commit(&self, mut group: Vec<Pending>, turn: &Turn<'_>) -> Spent {
+        let mut writer = match self.inner.writer.try_lock() {
+            Some(writer) => writer,
+            None => {
+                turn.waits();
+                self.inner.writer.lock()
+            }
+        };
+        let (mut attempts, mut spent) = (0, Spent::default());
         while !group.is_empty() && attempts < ATTEMPTS {
             let before = group.len();
-            if let Err(e) = self.attempt(writer, &group) {
+            if let Err(e) = self.attempt(&mut writer, &group, turn, &mut spent) {
                 group.iter().for_each(|pending| pending.answer(Err(e.clone())));
             }
-            group.retain(|pending| !pending.is_answered());
+            let (answered, open): (Vec<_>, Vec<_>) = group.into_iter().partition(Pending::is_answered);
+            spent.answered.extend(answered);
+            group = open;
             attempts = if group.len() < before { 0 } else { attempts + 1 };
         }
         let busy = || AuthzError::Store(MetaError::Disk("another process keeps writing relations".into()));
         group.iter().for_each(|pending| pending.answer(Err(busy())));
+        spent
     }
 
     /// Plans, commits, publishes and answers what can be; the others are to be planned again.
-    fn attempt(&self, writer: &mut Writer, group: &[Pending]) -> Result<(), AuthzError> {
+    fn attempt(
+        &self,
+        writer: &mut Writer,
+        group: &[Pending],
+        turn: &Turn<'_>,
+        spent: &mut Spent,
+    ) -> Result<(), AuthzError> {
         let inner = &*self.inner;
         if writer.unsure {
+            turn.waits();
             inner.catch_up(writer)?;
         }
         let base = inner.root.load_full();
         let (mut root, mut state, mut keys) = (Root::clone(&base), writer.state.clone(), GroupKeys::new());
-        let mut planned: Vec<(&Pending, Box<Planned>)> = Vec::new();
+        // One batch for all: they are durable together, and only the newest state is written.
+        let (mut batch, mut planned) = (Batch::default(), Vec::new());
         for pending in group {
-            match inner.plan(&root, state.as_ref(), &pending.request, &mut keys) {
+            match inner.plan(&mut root, state.as_ref(), &pending.request, &mut keys) {
                 Ok(Plan::Commit(plan)) => {
-                    (root, state) = (plan.root.clone(), Some(plan.state.clone()));
-                    planned.push((pending, plan));
+                    let Planned { state: after, mut rows, audited } = *plan;
+                    batch.ops.append(&mut rows);
+                    planned.push((pending, after.revision, audited));
+                    state = Some(after);
                 }
                 Ok(Plan::Known(revision)) if revision <= base.revision => pending.answer(Ok(revision)),
                 // It hangs on an earlier request of this group: it is planned again when that one is durable.
@@ -234,26 +261,31 @@ impl Engine {
                 Err(e) => pending.answer(Err(e)),
             }
         }
-        let batches: Vec<Batch> = planned.iter_mut().map(|(_, p)| std::mem::take(&mut p.batch)).collect();
-        let outcomes = if batches.is_empty() { Vec::new() } else { inner.meta.commit_group(&batches) };
-        let mut durable: Vec<(&Pending, Box<Planned>)> = Vec::new();
-        for ((pending, plan), outcome) in planned.into_iter().zip(outcomes) {
-            match outcome {
-                Ok(_) => durable.push((pending, plan)),
-                Err(CommitError::Conflict(_)) => writer.unsure = true,
-                Err(CommitError::Store(e)) => {
-                    writer.unsure = true;
-                    pending.answer(Err(AuthzError::Store(e)));
-                }
+        let Some(after) = state.filter(|_| !planned.is_empty()) else { return Ok(()) };
+        guarded(&mut batch, writer.state.as_ref(), &after);
+        turn.waits();
+        let outcome = inner.meta.commit(&batch);
+        spent.batches.push(batch);
+        match outcome {
+            Ok(_) => {}
+            Err(CommitError::Conflict(_)) => {
+                writer.unsure = true;
+                return Ok(());
+            }
+            Err(CommitError::Store(e)) => {
+                writer.unsure = true;
+                planned.iter().for_each(|(pending, ..)| pending.answer(Err(AuthzError::Store(e.clone()))));
+                return Ok(());
             }
         }
-        let Some((_, newest)) = durable.last() else { return Ok(()) };
-        writer.state = Some(newest.state.clone());
-        let touched = durable.iter().flat_map(|(pending, _)| pending.request.buckets()).collect();
-        inner.publish(newest.root.clone());
-        for (pending, plan) in durable {
-            plan.audited.durable();
-            pending.answer(Ok(plan.root.revision));
+        writer.state = Some(after);
+        inner.publish(root);
+        spent.roots.push(base);
+        let mut touched = Vec::new();
+        for (pending, revision, audited) in planned {
+            touched.extend(pending.request.buckets());
+            audited.durable();
+            pending.answer(Ok(revision));
         }
         self.merge_due(touched);
         Ok(())
@@ -289,9 +321,11 @@ impl WriteTuples {
 }
 
 impl Inner {
+    /// Plans a request on a root that nobody else sees. The root has its changes when it is to be committed, and is as it
+    /// was otherwise.
     fn plan(
         &self,
-        root: &Root,
+        root: &mut Root,
         state: Option<&State>,
         request: &WriteTuples,
         keys: &mut GroupKeys,
@@ -314,15 +348,7 @@ impl Inner {
             None => new_state()?,
         };
         next_state.revision += 1;
-        let mut next = root.clone();
-        next.revision = next_state.revision;
-        let mut events = Vec::new();
-        for (i, change) in request.changes.iter().enumerate() {
-            if let Some(event) = self.event(&next, i, change, request.at)? {
-                next.apply(self.name, &event, next_state.revision)?;
-                events.push(event);
-            }
-        }
+        let (events, next) = self.events(root, request, next_state.revision)?;
         if events.is_empty() && digest.is_none() {
             return Ok(Plan::Known(root.revision));
         }
@@ -336,7 +362,7 @@ impl Inner {
             true => Vec::new(),
             false => audit::of_changes(by, request.tenant, &events, next_state.revision),
         };
-        let mut batch = batch(state, &next_state, request.tenant, request.at, events);
+        let mut batch = rows(next_state.revision, request.tenant, request.at, &events);
         if let (Some(key), Some(digest)) = (&request.idempotency_key, digest) {
             batch.put(
                 codec::idempotency_key(request.tenant, key),
@@ -344,7 +370,45 @@ impl Inner {
             );
         }
         let audited = self.book.append(&mut batch, request.at, &entries)?;
-        Ok(Plan::Commit(Box::new(Planned { root: next, state: next_state, batch, audited })))
+        // What breaks a limit is refused alone, not with all that share the commit.
+        batch.check_limits()?;
+        match next {
+            Some(next) => *root = next,
+            None => self.advance(root, &events, next_state.revision)?,
+        }
+        Ok(Plan::Commit(Box::new(Planned { state: next_state, rows: batch.ops, audited })))
+    }
+
+    /// What a request does, and the root that has it; `None` when it is one event that cannot fail to be applied. Then
+    /// the root of the group takes it as it is, and what others of the group copied of it is not copied again.
+    fn events(
+        &self,
+        root: &Root,
+        request: &WriteTuples,
+        revision: u64,
+    ) -> Result<(Vec<Event>, Option<Root>), AuthzError> {
+        if let [change] = &request.changes[..]
+            && change.key().target.in_bucket().is_some()
+        {
+            return Ok((self.event(root, 0, change, request.at)?.into_iter().collect(), None));
+        }
+        let (mut next, mut events) = (root.clone(), Vec::new());
+        for (i, change) in request.changes.iter().enumerate() {
+            if let Some(event) = self.event(&next, i, change, request.at)? {
+                next.apply(self.name, &event, revision)?;
+                events.push(event);
+            }
+        }
+        next.revision = revision;
+        Ok((events, Some(next)))
+    }
+
+    fn advance(&self, root: &mut Root, events: &[Event], revision: u64) -> Result<(), AuthzError> {
+        for event in events {
+            root.apply(self.name, event, revision)?;
+        }
+        root.revision = revision;
+        Ok(())
     }
 
     /// The revision a request led to that has this idempotency key and did the same.
@@ -490,7 +554,7 @@ pub(crate) fn new_state() -> Result<State, AuthzError> {
     Ok(state)
 }
 
-/// The rows of one revision: what changes, the log's entry and the new state.
+/// The batch of one revision: what changes, the log's entry and the new state.
 pub(crate) fn batch(
     before: Option<&State>,
     after: &State,
@@ -498,13 +562,25 @@ pub(crate) fn batch(
     at: Timestamp,
     events: Vec<Event>,
 ) -> Batch {
-    let mut batch = Batch::default();
-    // The revision is assigned under one lock and guarded by its predecessor: two writers can never interleave.
+    let mut batch = rows(after.revision, tenant, at, &events);
+    guarded(&mut batch, before, after);
+    batch
+}
+
+/// Puts the new state in, in place of the one before and of no other: the revision is assigned under one lock and
+/// guarded by its predecessor, so two writers can never interleave.
+fn guarded(batch: &mut Batch, before: Option<&State>, after: &State) {
     batch.guard(match before {
         Some(state) => Guard::Equals(codec::state_key(), state.encode()),
         None => Guard::Absent(codec::state_key()),
     });
-    for event in &events {
+    batch.put(codec::state_key(), after.encode());
+}
+
+/// The rows of one revision: what changes and the log's entry.
+fn rows(revision: u64, tenant: TenantId, at: Timestamp, events: &[Event]) -> Batch {
+    let mut batch = Batch::default();
+    for event in events {
         match event {
             Event::Set(tuple) => {
                 let value = codec::tuple_value(tuple.expires_at, tuple.condition.as_ref());
@@ -518,9 +594,7 @@ pub(crate) fn batch(
             }
         }
     }
-    let entry = LogEntry { revision: after.revision, at, tenant, events };
-    batch.put(codec::log_key(after.revision), entry.encode());
-    batch.put(codec::state_key(), after.encode());
+    batch.put(codec::log_key(revision), LogEntry::encoded(at, tenant, events));
     batch
 }
 

@@ -21,7 +21,7 @@ use panthera_authz::{
 };
 use panthera_base::{BucketId, TenantId, Timestamp, UserId};
 use panthera_meta::memory::Memory;
-use panthera_meta::{Batch, CommitError, MetaError, Metastore, Revision, Snapshot};
+use panthera_meta::{Batch, CommitError, MetaError, Metastore, Op, Revision, Snapshot};
 use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, Runner};
 
@@ -89,10 +89,17 @@ impl Metastore for Store {
             return failed();
         }
         let outcomes = self.memory.commit_group(batches);
-        self.durable.fetch_add(outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64, Ordering::SeqCst);
+        let done = batches.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
+        self.durable.fetch_add(done.map(|(batch, _)| revisions(batch)).sum(), Ordering::SeqCst);
         step();
         if next == HALF { failed() } else { outcomes }
     }
+}
+
+/// Revisions that a batch writes: each has a row `l | 0 | revision` in the log.
+fn revisions(batch: &Batch) -> u64 {
+    let entry = |op: &&Op| matches!(op, Op::Put { key, .. } if key.starts_with(b"l\0"));
+    batch.ops.iter().filter(entry).count() as u64
 }
 
 fn user(n: u32) -> Grantee {
@@ -309,6 +316,33 @@ fn a_revoke_whose_commit_failed_is_repeated() {
             answers.push(world.check(Principal { grantee: user(1), admin: false }));
             assert_eq!(answers.last(), Some(&(2, false)));
             world.verify(&answers, std::slice::from_ref(&tuple), &[]);
+        });
+    }
+}
+
+/// More writers than one leads: they share commits, hand the lead on and wake each other. A request is done once, even
+/// when its writer is away with the answer before the commit that gave it is over; this one changes something each time.
+#[test]
+fn four_writers_hand_the_lead_on_and_wake_each_other() {
+    for (kept, fault) in KEPT.iter().flat_map(|kept| [(*kept, WORKS), (*kept, LOST)]) {
+        explore(&format!("four writers, fault {fault}, {kept:?}"), move || {
+            let tuples = [1, 2, 3, 4].map(|n| prefix(Relation::Reader, user(n)));
+            let world = World::new(kept, tuples.to_vec());
+            world.store.next.store(fault, Ordering::SeqCst);
+            let writers = tuples.map(|tuple| {
+                let engine = world.engine.clone();
+                shuttle::thread::spawn(move || {
+                    let again = [delete(&tuple), touch(&tuple)].concat();
+                    (0..2).filter_map(|_| write(&engine, again.clone()).ok()).collect::<Vec<u64>>()
+                })
+            });
+            let mut told: Vec<u64> = writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect();
+            told.sort_unstable();
+            let done = world.engine.watch(1, None).poll(1000).unwrap();
+            // One revision each, and each of its own. A commit that is lost takes all with it that share it, and no other.
+            assert!(told.iter().copied().eq(2..2 + told.len() as u64), "{told:?}");
+            assert_eq!(done.len(), told.len());
+            assert!(if fault == WORKS { told.len() == 8 } else { (4..8).contains(&told.len()) }, "{told:?}");
         });
     }
 }
