@@ -51,7 +51,7 @@ from authz.policy.reading import LEVELS, Level
 from authz.schemas import Schemas
 from authz.shown import Pages, bits_of, entry, key_range, stored, token, unpacked
 from authz.vocabulary import Vocabulary, vocabulary_of
-from authz.writing import Planner
+from authz.writing import Plan, Planner
 from storage.api import Metastore, RelationError
 from storage.native import Relations as Engine
 from storage.records import keys
@@ -138,18 +138,30 @@ class Relations:
     ) -> Written:
         """All changes or none. All resources belong to one tenant.
 
-        With an idempotency key a request that is repeated is answered as before and not done again.
+        With an idempotency key a request that is repeated is answered as before and not done again. Without one the
+        notes say which removals found nothing, as things stood right before the write.
         """
         directory, own = self._start(tenant)
         now_us = self._clock_us()
         plan = Planner(self._store, directory, now_us, self._words).plan(changes, preconditions, own)
         key = None if idempotency_key is None else idempotency_key.encode()
+        if key is None:
+            plan.notes += self._not_there(plan, changes)
         by = acting().value
         try:
             revision = self.engine.write(plan.tenant, plan.changes, plan.preconditions, key, now_us, by)
         except RelationError as error:
             raise plan.located(error) from error
         return Written(revision, token(self.engine, plan.tenant, revision), tuple(plan.notes))
+
+    def _not_there(self, plan: Plan, changes: Sequence[Change]) -> list[str]:
+        """Of each removal of what is not there, a note; of a bundle when nothing of it is there."""
+        missing = {place for place, change in enumerate(changes) if change.word == DELETE}
+        for place, (_, at, relation, who, _, _) in zip(plan.of_changes, plan.changes, strict=True):
+            if place in missing and self.engine.has(plan.tenant, at, relation, who):
+                missing.remove(place)
+        asked = (changes[place] for place in sorted(missing))
+        return [f"it was not there: {one.subject or 'itself'} {one.relation} {one.resource}" for one in asked]
 
     # Asking about one resource.
 

@@ -174,6 +174,8 @@ class Relations:
         by: Actor | None = None,
     ) -> int:
         """All or nothing; durable and in force when it returns. The revision. `by` is for the audit log."""
+    def has(self, tenant: int, at: Place, relation: int, grantee: int) -> bool:
+        """Whether a tuple is there, expired or not."""
     def read(
         self,
         tenant: int,

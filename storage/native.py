@@ -40,7 +40,7 @@ __all__ = [
     "relation_names",
 ]
 
-_ABI: Final = 3
+_ABI: Final = 4
 
 if _core.ABI != _ABI:
     raise ImportError(f"storage._core has ABI {_core.ABI} and this code needs {_ABI}: build again with `make build`")

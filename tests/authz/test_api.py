@@ -107,6 +107,22 @@ def test_a_repeated_request_is_answered_and_not_done_again(people):
     assert caught.value.kind == "idempotency"
 
 
+def test_a_removal_of_what_is_not_there_is_noted(people):
+    def notes(*changes, **more):
+        return people.relations.write([Change("delete", *change) for change in changes], **more).notes
+
+    people.relations.grant("user:bob", "viewer", "s3://docs")
+    people.relations.revoke("user:bob", "lister", "s3://docs")
+    gone, there = ("user:bob", "writer", "s3://docs"), ("user:bob", "viewer", "s3://docs")
+    assert notes(gone, there) == ("it was not there: user:bob writer s3://docs",), "of a bundle a part was"
+    assert notes(there) == ("it was not there: user:bob viewer s3://docs",)
+    assert notes(there, idempotency_key="k") == (), "repeated it would say that the first time was none"
+    assert people.relations.write([Change("touch", *there)]).notes == ()
+    people.relations.grant("itself", "isolated", "s3://docs/a/")
+    flag = ("itself", "isolated", "s3://docs/a/")
+    assert (notes(flag), notes(flag)) == ((), ("it was not there: itself isolated s3://docs/a/",))
+
+
 @pytest.mark.parametrize(
     ("change", "error", "says"),
     [

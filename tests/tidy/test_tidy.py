@@ -186,6 +186,14 @@ def test_limits_that_both_sides_have_are_one_value() -> None:
         assert getattr(limits, name) == eval(rust[name].replace("_", "")), name
 
 
+def test_limits_of_passwords_are_those_of_links() -> None:
+    from gateway import limits
+
+    source = (ROOT / "rust/crates/front/src/passwords.rs").read_text()
+    assert f"const ANOTHER_AFTER: Duration = Duration::from_secs({limits.PASSWORD_PAUSE_S});" in source
+    assert f"const PASSWORD_BYTES: usize = {limits.PASSWORD_MAX};" in source
+
+
 def test_every_limit_is_used() -> None:
     from gateway import limits
 

@@ -19,7 +19,7 @@ mod serve;
 use pyo3::prelude::*;
 
 /// Raised by Python when the extension is of another build than the package.
-const ABI: u32 = 3;
+const ABI: u32 = 4;
 
 pyo3::create_exception!(
     _core,

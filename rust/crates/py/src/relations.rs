@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use panthera_authz::{
     Change, Engine, Facts, Grantee, Moment, Permission, Precondition, Relation, Settings, Spot, Target, TupleFilter,
-    Watch as Log, WriteTuples,
+    TupleKey, Watch as Log, WriteTuples,
 };
 use panthera_base::{BucketId, TenantId};
 use panthera_meta::Metastore;
@@ -199,6 +199,14 @@ impl Relations {
         request.idempotency_key = idempotency_key;
         request.by = by.map(actor).transpose()?;
         py.detach(|| self.engine.write(request)).map_err(raised)
+    }
+
+    /// Whether a tuple is there, expired or not.
+    fn has(&self, tenant: u32, at: PlaceIn, relation: u8, grantee: u64) -> PyResult<bool> {
+        let target = Target::new(TenantId(tenant), place(at)?);
+        let (relation, grantee) = (Relation::from_number(relation), Grantee::from_bits(grantee));
+        let key = TupleKey { target, relation: relation.map_err(raised)?, grantee: grantee.map_err(raised)? };
+        self.engine.has_tuple(&key).map_err(raised)
     }
 
     /// A page of a tenant's tuples, of those that match every filter that is not None.

@@ -8,7 +8,7 @@ use panthera_meta::{Batch, CommitError, Guard, Op, Step};
 
 use crate::error::AuthzError;
 use crate::model::codec::{self, State};
-use crate::model::{Grantee, LogEntry, Relation, Target, Tuple};
+use crate::model::{Grantee, LogEntry, Relation, Target, Tuple, TupleKey};
 use crate::relations::engine::Engine;
 
 /// Rows a page of tuples looks at before it ends early: bounds the time of one call whatever the filter leaves out.
@@ -64,6 +64,11 @@ impl Engine {
     /// Watches changes after a revision, of one tenant or of all.
     pub fn watch(&self, after: u64, tenant: Option<TenantId>) -> Watch {
         Watch { engine: self.clone(), tenant, next: after.saturating_add(1) }
+    }
+
+    /// Whether the tuple with this key is there, expired or not.
+    pub fn has_tuple(&self, key: &TupleKey) -> Result<bool, AuthzError> {
+        Ok(self.inner.root.load().find(self.inner.name, key)?.is_some())
     }
 
     /// A tenant's tuples.
