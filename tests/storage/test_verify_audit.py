@@ -5,10 +5,9 @@ import struct
 from pathlib import Path
 
 import pytest
+from checking import checked
 
-from gateway.accounts.accounts import Accounts, RootKey
-from storage.native import Core, generate_key
-from storage.verify import audit, verify
+from storage.verify import audit
 from storage.verify.rows import BadRow
 
 GOLDEN = json.loads((Path(__file__).parent.parent / "vectors" / "records" / "audit.json").read_text())
@@ -42,16 +41,6 @@ def tally(*rows):
 PLAIN = entry()
 CHANGED = entry(sections=section(4, b"panthera:Revoke") + change(TUPLE, b""))
 SOUND = {key(): PLAIN, key(sequence=2): CHANGED, TALLY: tally(PLAIN, CHANGED)}
-
-
-def checked(data, rows):
-    """The report on a directory with these rows beside those of a first start. None takes a row away."""
-    core = Core(str(data), sync=False)
-    Accounts(core, lambda: 5, generate_key).bootstrap(RootKey("KEYKEYKEY", "secret-secret"))
-    core.commit([], [("put", name, value) for name, value in rows.items() if value is not None])
-    core.drain(1)
-    del core
-    return verify(data)
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,13 @@
 """`storage.verify` over lists of grants and the rows by which grantees are found: each rule broken once."""
 
 import pytest
+from checking import problems
 
-from gateway.accounts.accounts import Accounts, RootKey
-from storage.native import Core, generate_key
 from storage.records import keys
 from storage.records.acl import Grant, Kind, Permission, encode_acl, full_control
 from storage.records.bucket import BucketRecord, Ownership
 from storage.records.pointer import encode_id
 from storage.records.user import UserRecord
-from storage.verify import verify
 
 ANN_ID = b"\xcd" * 32
 ANN = UserRecord(2, 1, 5, ANN_ID, "ann", email="Ann@example.com")
@@ -28,22 +26,12 @@ SOUND = {
 }
 
 
-def checked(data, rows):
-    """What is wrong with a directory with these rows beside those of a first start. None takes a row away."""
-    core = Core(str(data), sync=False)
-    Accounts(core, lambda: 5, generate_key).bootstrap(RootKey("KEYKEYKEY", "secret-secret"))
-    core.commit([], [("put", key, value) for key, value in rows.items() if value is not None])
-    core.drain(1)
-    del core
-    return "\n".join(map(str, verify(data).problems))
-
-
 def listed(acl):
     return {keys.bucket(b"photos"): BUCKET.replace(acl=acl).encode()}
 
 
 def test_lists_and_grantees_that_agree_are_sound(tmp_path):
-    assert checked(tmp_path, SOUND) == ""
+    assert problems(tmp_path, SOUND) == ""
 
 
 BROKEN = {
@@ -69,7 +57,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("words", BROKEN)
 def test_each_rule_broken_is_a_problem(tmp_path, words):
-    assert words in checked(tmp_path, SOUND | BROKEN[words])
+    assert words in problems(tmp_path, SOUND | BROKEN[words])
 
 
 def test_a_user_whose_removal_began_may_be_found_or_not(tmp_path):
@@ -77,5 +65,5 @@ def test_a_user_whose_removal_began_may_be_found_or_not(tmp_path):
 
     gone = dataclasses.replace(ANN, disabled=True).encode()
     rows = SOUND | {keys.user(2): gone, keys.email(b"ann@example.com", 2): None, keys.canonical_id(ANN_ID): None}
-    assert checked(tmp_path / "one", rows) == ""
-    assert checked(tmp_path / "other", SOUND | {keys.user(2): gone}) == ""
+    assert problems(tmp_path / "one", rows) == ""
+    assert problems(tmp_path / "other", SOUND | {keys.user(2): gone}) == ""

@@ -4,14 +4,13 @@ import json
 import pathlib
 
 import pytest
+from checking import checked
 
-from gateway.accounts.accounts import Accounts, RootKey
-from storage.native import Core, generate_key
 from storage.records import keys, pointer
 from storage.records.identity import IdentityRecord, InlinePolicy
 from storage.records.keys import AttachedAs, PrincipalOf
 from storage.records.managed_policy import ManagedPolicyRecord
-from storage.verify import identity_rows, verify
+from storage.verify import identity_rows
 from storage.verify.rows import BadRow
 
 VECTORS = pathlib.Path(__file__).parents[1] / "vectors" / "records"
@@ -41,16 +40,6 @@ SOUND = {
     attachment(b"fence", AttachedAs.BOUNDARY): MARK,
     ROOT: IdentityRecord(5, ("read",), (InlinePolicy("own", b"{}", b"\x01"),), "fence", (("team", "red"),)).encode(),
 }
-
-
-def checked(data, rows):
-    """The report on a directory with these rows beside those of a first start. None takes a row away."""
-    core = Core(str(data), sync=False)
-    Accounts(core, lambda: 5, generate_key).bootstrap(RootKey("KEYKEYKEY", "secret-secret"))
-    core.commit([], [("put", key, value) for key, value in rows.items() if value is not None])
-    core.drain(1)
-    del core
-    return verify(data)
 
 
 @pytest.mark.parametrize("kind", READERS)

@@ -4,10 +4,9 @@ import struct
 from pathlib import Path
 
 import pytest
+from checking import checked
 
-from gateway.accounts.accounts import Accounts, RootKey
-from storage.native import Core, generate_key
-from storage.verify import relation_rows, verify
+from storage.verify import relation_rows
 from storage.verify.rows import BadRow
 
 # From authz/src/model/codec.rs: what one reader wrote is what the other reads.
@@ -69,16 +68,6 @@ WITH_SCHEMA = SOUND | {
     COMPILED: SCHEMA,
     TEXT: b"\x01// text",
 }
-
-
-def checked(data, rows):
-    """The report on a directory with these rows beside those of a first start. None takes a row away."""
-    core = Core(str(data), sync=False)
-    Accounts(core, lambda: 5, generate_key).bootstrap(RootKey("KEYKEYKEY", "secret-secret"))
-    core.commit([], [("put", key, value) for key, value in rows.items() if value is not None])
-    core.drain(1)
-    del core
-    return verify(data)
 
 
 def test_golden_rows_are_read():

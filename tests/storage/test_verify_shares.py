@@ -3,12 +3,10 @@
 import dataclasses
 
 import pytest
+from checking import checked
 
-from gateway.accounts.accounts import Accounts, RootKey
-from storage.native import Core, generate_key
 from storage.records import keys
 from storage.records.share import Cap, DownloadsRecord, MountRecord, SharePointer, ShareRecord
-from storage.verify import verify
 
 SECRET = bytes(range(32))
 SHARE = ShareRecord(1, 2, 1, 1, 5, SECRET, "photos", b"2024/", Cap.READER)
@@ -18,16 +16,6 @@ SOUND = {
     keys.share_secret(SECRET): SharePointer(1, 2).encode(),
     keys.downloads(1, 2): DownloadsRecord(1, 5).encode(),
 }
-
-
-def checked(data, rows):
-    """The report on a directory with these rows beside those of a first start. None takes a row away."""
-    core = Core(str(data), sync=False)
-    Accounts(core, lambda: 5, generate_key).bootstrap(RootKey("KEYKEYKEY", "secret-secret"))
-    core.commit([], [("put", key, value) for key, value in rows.items() if value is not None])
-    core.drain(1)
-    del core
-    return verify(data)
 
 
 def changed(**fields):

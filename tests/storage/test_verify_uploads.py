@@ -1,16 +1,14 @@
 """`storage.verify` over the rows that find uploads behind mounts: each rule broken once."""
 
 import pytest
+from checking import problems
 
-from gateway.accounts.accounts import Accounts, RootKey
-from storage.native import Core, generate_key
 from storage.records import keys
 from storage.records.bucket import BucketRecord
 from storage.records.fence import FenceRecord
 from storage.records.object import ObjectRecord
 from storage.records.pointer import encode_id
 from storage.records.upload import UploadRecord
-from storage.verify import verify
 
 BUCKET, KEY, ORDINAL = 1, b"pub/a\0b", 77
 THROUGH = (5, 66, 257)
@@ -27,16 +25,6 @@ SOUND = {
     FINDER: b"\x01",
     keys.upload(BUCKET, b"own", ORDINAL): UploadRecord(ObjectRecord(ordinal=ORDINAL, owner=1)).encode(),
 }
-
-
-def problems(data, rows):
-    """What is found in a directory with these rows beside those of a first start. None takes a row away."""
-    core = Core(str(data), sync=False)
-    Accounts(core, lambda: 5, generate_key).bootstrap(RootKey("KEYKEYKEY", "secret-secret"))
-    core.commit([], [("put", key, value) for key, value in rows.items() if value is not None])
-    core.drain(1)
-    del core
-    return "\n".join(map(str, verify(data).problems))
 
 
 def test_uploads_that_agree_are_sound(tmp_path):
