@@ -7,10 +7,11 @@ Does not belong here: what must be true after a fault (`test_rights.py`).
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from storage.api import RelationError, StoreError, add
 from storage.native import Core
 from storage.records import keys
 from storage.records.share import MountRecord, ShareRecord
+from storage.verify import verify
 
 BUCKET, OPEN, KEY = "photos", "open", b"a/k"
 ACTIONS = (
@@ -40,6 +42,8 @@ ACTIONS = (
 ENTROPY_STRIDE = 1000
 """Numbers that one opening of a directory makes keys and ids from: the next one makes others."""
 INTERVAL_US = 1_000_000
+
+_opening = itertools.count(1)
 
 
 @dataclass
@@ -91,6 +95,14 @@ class FaultyEngine:
         return self._faults.around(lambda: self._engine.remove_schema(*given, **more))
 
 
+@dataclass(frozen=True)
+class Doing:
+    """Something that takes commits."""
+
+    name: str
+    run: Callable[[World], Any]
+
+
 @dataclass
 class Disk:
     """An open data directory. Opening one is what a start after a crash does."""
@@ -106,7 +118,7 @@ class Disk:
         self.world = World(store=store, engine=engine, entropy_from=1 + self.opening * ENTROPY_STRIDE)
         self.world.now_us += self.opening * INTERVAL_US
 
-    def do(self, change: Change, faults: Faults | None = None) -> None:
+    def do(self, change: Doing, faults: Faults | None = None) -> None:
         """Runs a change as the admin API runs one: its commits say so in the audit log."""
         self.faults.at, self.faults.after, self.faults.count = 0, False, 0
         if faults is not None:
@@ -125,15 +137,16 @@ class Disk:
         """Everything that somebody may do here: the decision of the data plane, keys that sign, shares that give."""
         found = {
             f"{name} {action} {bucket}"
-            for name, subject, admin in self._people()
+            for name, subject, admin in self.people()
             for action, key in ACTIONS
             for bucket in (BUCKET, OPEN)
-            if self._decides((subject.bits, admin), action, bucket, key)
+            if self.decides((subject.bits, admin), action, bucket, key)
         }
         found |= {f"key {key}" for key, secret in SIGNING if self.world.accounts.credential(key, secret)}
         return found | self._shares()
 
-    def _decides(self, who: tuple[int, bool], action: str, bucket: str, key: bytes | None) -> bool:
+    def decides(self, who: tuple[int, bool], action: str, bucket: str, key: bytes | None) -> bool:
+        """What the data plane decides."""
         record = self.core.get(keys.bucket(bucket.encode()))
         assert record is not None
         try:
@@ -142,7 +155,8 @@ class Disk:
         except RelationError:
             return False  # as the data plane takes it
 
-    def _people(self) -> list[tuple[str, Subject, bool]]:
+    def people(self) -> list[tuple[str, Subject, bool]]:
+        """Everybody who can ask, by name, and whether they administer their tenant."""
         people = [("nobody", Subject(Kind.ANYONE), False)]
         for shown in self.world.accounts.users():
             tenant = next(one["id"] for one in self.world.accounts.tenants() if one["name"] == shown["tenant"])
@@ -172,12 +186,38 @@ def lost(path: Path, to: Path) -> Path:
     return to
 
 
+class Copies:
+    """Starts on what is on the disk of a directory; the offline checker reads it first."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+
+    def of(self, path: Path) -> Disk:
+        number = next(_opening)
+        to = lost(path, self._home / str(number))
+        assert verify(to).problems == []
+        return Disk(to, number)
+
+    def stopped(self, furnished: Path, doing: Doing, commits: int) -> Iterator[tuple[str, int, Disk, bool]]:
+        """Every place to stop at: its name, how many commits happened, the process that saw the failure, and whether it
+        was told to who asked.
+        """
+        for at in range(1, commits + 1):
+            for after in (False, True):
+                disk, told = self.of(furnished), False
+                try:
+                    disk.do(doing, Faults(at, after))
+                except StoreError as error:
+                    assert "injected" in str(error)
+                    told = True
+                assert disk.faults.count == at
+                yield f"{'after' if after else 'before'} commit {at} of {commits}", at - 1 + after, disk, told
+
+
 @dataclass(frozen=True)
-class Change:
+class Change(Doing):
     """A change of rights. `takes`: nothing may be allowed during it that was not before."""
 
-    name: str
-    run: Callable[[World], Any]
     takes: bool = False
     once: bool = False
     """Repeated, it says that it was done."""

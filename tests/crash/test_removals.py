@@ -4,20 +4,18 @@ given before, and is removed by asking again. What is made anew under the same n
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from rights import ACTIONS, BUCKET, OPEN, READS, Disk, Faults, furnish, lost, policy
+from rights import ACTIONS, BUCKET, OPEN, READS, Copies, Disk, Doing, furnish, lost, policy
 from world import World
 
 from authz.directory import UnknownNameError
 from gateway.accounts.identity import Who as Holder
 from gateway.errors import AccountError, Code, S3Error
-from storage.api import StoreError, put
+from storage.api import put
 from storage.records import keys
 from storage.records.object import ObjectRecord
 from storage.records.pointer import encode_mark
@@ -33,15 +31,11 @@ OF_BUCKETS += (keys.DOCUMENT, keys.TALLY, keys.MOUNT)
 OF_RELATIONS = (b"r", b"l", b"S", b"mauthz")
 """Rows that may stay behind a stop: they name numbers that are never given again. `verify` tells them as notes."""
 
-_opening = itertools.count(1)
-
 
 @dataclass(frozen=True)
-class Removal:
+class Removal(Doing):
     """`anew` makes what was removed under the same name, as full as it ever begins."""
 
-    name: str
-    run: Callable[[World], object]
     anew: Callable[[World], object]
     gone: Callable[[World], bool]
     most_left: int
@@ -114,28 +108,15 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return lost(disk.path, home / "furnished")
 
 
-class Copies:
-    """Starts on what is on the disk of a directory; the offline checker reads it first."""
-
-    def __init__(self, home: Path) -> None:
-        self._home = home
-
-    def of(self, path: Path) -> Disk:
-        number = next(_opening)
-        to = lost(path, self._home / str(number))
-        assert verify(to).problems == []
-        return Disk(to, number)
-
-
 def allowed(disk: Disk) -> set[str]:
     """Everything that somebody may do here: by everybody there is, on every bucket there is, and by Zoe's key."""
     buckets = [bucket for bucket in (BUCKET, OPEN, DOOMED) if disk.core.get(keys.bucket(bucket.encode()))]
     found = {
         f"{name} {action} {bucket}"
-        for name, subject, admin in disk._people()
+        for name, subject, admin in disk.people()
         for action, key in ACTIONS
         for bucket in buckets
-        if disk._decides((subject.bits, admin), action, bucket, key)
+        if disk.decides((subject.bits, admin), action, bucket, key)
     }
     return found | {"key"} if disk.world.accounts.credential(*ZOE) else found
 
@@ -150,23 +131,11 @@ def left_of(disk: Disk, number: int) -> list[bytes]:
     return [key for kind in OF_BUCKETS for key, _ in disk.core.scan(*keys.bucket_rows(kind, number), 100)]
 
 
-def stopped(removal: Removal, commits: int, copy: Callable[[], Disk]) -> Iterator[tuple[str, int, Disk]]:
-    """Every place to stop at: its name, how many commits happened, and the process that saw the failure."""
-    for at in range(1, commits + 1):
-        for after in (False, True):
-            disk = copy()
-            # What comes behind the commit that matters is housekeeping: of a bucket it fails with a line in the log.
-            with contextlib.suppress(StoreError):
-                disk.do(removal, Faults(at, after))  # type: ignore[arg-type]
-            assert disk.faults.count == at
-            yield f"{'after' if after else 'before'} commit {at} of {commits}", at - 1 + after, disk
-
-
 def repeat(disk: Disk, removal: Removal, where: str) -> None:
     """Nobody was told that it happened, so it is asked for again."""
     was_gone = removal.gone(disk.world)
     try:
-        disk.do(removal)  # type: ignore[arg-type]
+        disk.do(removal)
     except (AccountError, S3Error, UnknownNameError) as error:
         assert was_gone, f"{where}: {error}"
     assert removal.gone(disk.world), where
@@ -178,13 +147,14 @@ def test_a_removal_that_is_stopped_leaves_nothing_that_counts(
 ) -> None:
     copies = Copies(tmp_path)
     before, after = copies.of(furnished), copies.of(furnished)
-    after.do(removal)  # type: ignore[arg-type]
+    after.do(removal)
     commits, begin, end = after.faults.count, allowed(before), allowed(after)
     assert commits >= 2 and end < begin
     doomed = before.world.number(DOOMED)
     anew = copies.of(after.path)
     removal.anew(anew.world)
-    for where, done, disk in stopped(removal, commits, lambda: copies.of(furnished)):
+    # What comes behind the commit that matters is housekeeping: of a bucket it fails with a line in the log.
+    for where, done, disk, _ in copies.stopped(furnished, removal, commits):
         again = copies.of(disk.path)
         mid = allowed(again)
         assert end <= mid <= begin, where
@@ -207,7 +177,7 @@ def test_a_removal_that_is_stopped_leaves_nothing_that_counts(
 def test_what_is_made_anew_under_a_name_begins_with_nothing(removal: Removal, furnished: Path, tmp_path: Path) -> None:
     disk = Copies(tmp_path).of(furnished)
     number = disk.world.number(DOOMED)
-    disk.do(removal)  # type: ignore[arg-type]
+    disk.do(removal)
     removal.anew(disk.world)
     strangers = {one for one in allowed(disk) if one.startswith(("zoe", "pat", "nobody", "carol"))}
     if removal.name == "delete_bucket":

@@ -8,29 +8,24 @@ process that goes on instead must decide as one that starts.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rights import BUCKET, CHANGES, Change, Disk, Faults, furnish, lost
+from rights import BUCKET, CHANGES, Change, Copies, Disk, furnish, lost
 
 from authz.directory import UnknownNameError
 from authz.policy import NOBODY, compile_bucket_policy, parse_bucket_policy
 from gateway.errors import AccountError, S3Error
 from gateway.ops import policy
-from storage.api import StoreError
 from storage.records import keys
 from storage.records.bucket import BucketRecord
 from storage.records.pointer import decode_document
 from storage.records.share import SharePointer, ShareRecord
-from storage.verify import verify
 
 MOST_COMMITS = 20
 SILENT = {"remove_managed_policy"}
 """Takes nothing from anybody: one that somebody has is not removed."""
-
-_opening = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -46,29 +41,19 @@ class Stops:
     """One change on copies of one directory, stopped where it is told."""
 
     def __init__(self, change: Change, furnished: Path, home: Path) -> None:
-        self.change, self._furnished, self._home = change, furnished, home
+        self.change, self._furnished, self._copies = change, furnished, Copies(home)
+        self.copy = self._copies.of
         self.before = self.copy(furnished)
         self.after = self.copy(furnished)
         self.after.do(change)
         self.commits = self.after.faults.count
         self.allowed = self.before.allowed(), self.after.allowed()
 
-    def copy(self, path: Path) -> Disk:
-        """A start on what is on the disk of another directory; the offline checker reads it first."""
-        number = next(_opening)
-        to = lost(path, self._home / str(number))
-        report = verify(to)
-        assert report.problems == []
-        return Disk(to, number)
-
     def stopped(self) -> Iterator[tuple[str, int, Disk]]:
-        """Every place to stop at: its name, how many commits happened, and the process that saw the failure."""
-        for at in range(1, self.commits + 1):
-            for after in (False, True):
-                disk = self.copy(self._furnished)
-                with pytest.raises(StoreError, match="injected"):
-                    disk.do(self.change, Faults(at, after))
-                yield f"{'after' if after else 'before'} commit {at} of {self.commits}", at - 1 + after, disk
+        """Every place to stop at. Who asked for the change was told each time that it failed."""
+        for where, done, disk, told in self._copies.stopped(self._furnished, self.change, self.commits):
+            assert told, where
+            yield where, done, disk
 
 
 def agrees(disk: Disk) -> None:
